@@ -10,8 +10,8 @@ use std::sync::Arc;
 use model::action::Answer;
 use model::job::{Reason, Rules};
 use model::{
-    AppDigest, Attempt, AttemptResult, Claim, Configuration, JobId, JobStatus, NodeName, ParentRef, Run, Timestamp,
-    Token, WorkerId,
+    AppDigest, Attempt, AttemptResult, Claim, Configuration, JobId, JobStatus, NodeName, ParentRef,
+    Run, Timestamp, Token, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +68,11 @@ pub enum Event {
         token: Token,
         /// How it ended.
         result: AttemptResult,
+    },
+    /// A worker that came back does not hold a claim that it was granted: it never started (architecture §4).
+    Returned {
+        /// The claim it speaks of.
+        token: Token,
     },
     /// A worker confirms that nothing runs under this token any more.
     Stopped {
@@ -137,6 +142,7 @@ impl Event {
             Event::Claimed { .. } => "claimed",
             Event::Progressed { .. } => "progressed",
             Event::Finished { .. } => "finished",
+            Event::Returned { .. } => "returned",
             Event::Stopped { .. } => "stopped",
             Event::ChildRead { .. } => "child_read",
             Event::ChildRefused { .. } => "child_refused",
@@ -193,7 +199,7 @@ pub struct Submission {
     /// `oozie.wf.external.id`.
     pub external_id: Option<Arc<str>>,
     /// The site's rules.
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
     /// Whether it starts at once.
     pub start: bool,
 }
@@ -210,9 +216,11 @@ pub struct RerunRequest {
     /// The old configuration with the new one over it (gotcha 39).
     pub conf: Arc<Configuration>,
     /// The site's rules.
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
     /// The actions to step over.
     pub skip: Skip,
+    /// The parent's action that asks, when it is not a person (gotcha 41).
+    pub parent: Option<ParentRef>,
 }
 
 /// Which actions a rerun steps over (census §2.8).
@@ -258,8 +266,10 @@ pub enum Effect {
         app_path: String,
         /// The child's configuration.
         conf: Box<Configuration>,
-        /// How deep the child stands.
-        depth: u32,
+        /// How the child stands to this job.
+        parent: Box<ParentRef>,
+        /// The child that exists already and is to be rerun in place (gotcha 41); else it is a new one.
+        rerun_of: Option<JobId>,
     },
     /// This job is to be created in the same commit.
     CreateChild(Box<Submission>),

@@ -135,7 +135,9 @@ impl NodeKind {
         match self {
             NodeKind::Start { to } | NodeKind::Join { to } => vec![to],
             NodeKind::End | NodeKind::Kill { .. } => Vec::new(),
-            NodeKind::Decision { cases, default } => cases.iter().map(|case| &case.to).chain([default]).collect(),
+            NodeKind::Decision { cases, default } => {
+                cases.iter().map(|case| &case.to).chain([default]).collect()
+            }
             NodeKind::Fork { paths } => paths.iter().collect(),
             NodeKind::Action(action) => vec![&action.ok, &action.error],
         }

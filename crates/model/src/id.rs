@@ -216,7 +216,9 @@ impl FromStr for JobId {
 
     fn from_str(text: &str) -> Result<JobId, BadJobId> {
         match fault_of_id(text) {
-            Some(why) => Err(BadJobId { text: text.chars().take(JOB_ID_CHARS_MAX * 2).collect(), why }),
+            Some(why) => {
+                Err(BadJobId { text: text.chars().take(JOB_ID_CHARS_MAX * 2).collect(), why })
+            }
             None => Ok(JobId(text.into())),
         }
     }
@@ -290,7 +292,10 @@ impl FromStr for ActionId {
 
     fn from_str(text: &str) -> Result<ActionId, BadJobId> {
         let Some((job, name)) = text.split_once('@') else {
-            return Err(BadJobId { text: text.chars().take(200).collect(), why: "an action id is <job id>@<action name>" });
+            return Err(BadJobId {
+                text: text.chars().take(200).collect(),
+                why: "an action id is <job id>@<action name>",
+            });
         };
         Ok(ActionId { job: job.parse()?, name: NodeName::new(name) })
     }
@@ -310,14 +315,26 @@ mod tests {
 
     #[test]
     fn oozie_s_own_ids_are_ids() {
-        for id in ["0000001-200101000000000-oozie-joe-W", "0000003-120615143310905-oozie-joe-C", "12345678-200101000000000-oozie-x-B"] {
+        for id in [
+            "0000001-200101000000000-oozie-joe-W",
+            "0000003-120615143310905-oozie-joe-C",
+            "12345678-200101000000000-oozie-x-B",
+        ] {
             assert!(id.parse::<JobId>().is_ok(), "{id}");
         }
     }
 
     #[test]
     fn what_is_no_id_says_why() {
-        for id in ["", "x", "1-2-3-W", "0000001-200101000000000-o-X", "0000001-2001010000000-o-W", "../../etc/passwd", "0000001-200101000000000-a/b-W"] {
+        for id in [
+            "",
+            "x",
+            "1-2-3-W",
+            "0000001-200101000000000-o-X",
+            "0000001-2001010000000-o-W",
+            "../../etc/passwd",
+            "0000001-200101000000000-a/b-W",
+        ] {
             assert!(id.parse::<JobId>().is_err(), "{id}");
         }
     }

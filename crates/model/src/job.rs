@@ -45,7 +45,7 @@ pub struct JobHeader {
     /// `oozie.wf.external.id`.
     pub external_id: Option<Arc<str>>,
     /// The site's rules, as they were when the job was submitted or last rerun, so that replay needs nothing else.
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
     /// How far it has come.
     pub status: JobStatus,
     /// 0 at submit, one more at each rerun.
@@ -64,6 +64,9 @@ pub struct JobHeader {
     pub joins: BTreeMap<String, BTreeSet<String>>,
     /// Actions of an earlier run that this run steps over (gotcha 39, 40).
     pub kept: BTreeSet<NodeName>,
+    /// Failed children of the run before, by their action, to be rerun in place (gotcha 41).
+    #[serde(default)]
+    pub rerun_children: BTreeMap<NodeName, JobId>,
     /// The action that last ended in ERROR, for `wf:lastErrorNode()` (gotcha 24).
     pub last_error_node: Option<NodeName>,
     /// Attempts that must be stopped, until their end is confirmed (S6).

@@ -19,12 +19,18 @@ pub mod job;
 pub mod status;
 pub mod time;
 
-pub use action::{AttemptResult, Claim, ErrorClass, Failure, Phase, RetryPolicy, Success, UserRetry, WorkflowAction};
+pub use action::{
+    AttemptResult, Claim, ErrorClass, Failure, Phase, RetryPolicy, Success, UserRetry,
+    WorkflowAction,
+};
 pub use action_spec::ActionSpec;
 pub use app::{ActionNode, Node, NodeKind, WorkflowApp};
 pub use configuration::Configuration;
 pub use diagnostic::{Diagnostic, Location, Severity};
-pub use id::{ActionId, AppDigest, Attempt, Epoch, JobId, JobKind, NodeName, Nonce, Run, Shard, Token, WorkerId};
+pub use id::{
+    ActionId, AppDigest, Attempt, Epoch, JobId, JobKind, NodeName, Nonce, Run, Shard, Token,
+    WorkerId,
+};
 pub use job::{ParentRef, WorkflowJob};
 pub use status::{ActionStatus, JobStatus};
 pub use time::Timestamp;

@@ -104,7 +104,10 @@ impl ActionStatus {
     /// Whether nothing more will happen to the action in this run of its job.
     pub fn is_terminal(self) -> bool {
         match self {
-            ActionStatus::Ok | ActionStatus::Error | ActionStatus::Killed | ActionStatus::Failed => true,
+            ActionStatus::Ok
+            | ActionStatus::Error
+            | ActionStatus::Killed
+            | ActionStatus::Failed => true,
             ActionStatus::Prep
             | ActionStatus::Running
             | ActionStatus::UserRetry

@@ -39,7 +39,11 @@ pub struct ApiError {
 
 impl ApiError {
     /// An error without findings.
-    pub fn new(kind: ApiErrorKind, code: impl Into<String>, message: impl Into<String>) -> ApiError {
+    pub fn new(
+        kind: ApiErrorKind,
+        code: impl Into<String>,
+        message: impl Into<String>,
+    ) -> ApiError {
         ApiError { kind, code: code.into(), message: message.into(), diagnostics: Vec::new() }
     }
 }

@@ -125,5 +125,10 @@ pub trait Files: Send + Sync {
     /// Sets how many copies are kept.
     async fn setrep(&self, user: &str, path: &str, factor: i16) -> Result<(), FilesError>;
     /// Copies a file, or a directory with everything below, to a directory or file of this machine.
-    async fn fetch(&self, user: &str, path: &str, local: &std::path::Path) -> Result<(), FilesError>;
+    async fn fetch(
+        &self,
+        user: &str,
+        path: &str,
+        local: &std::path::Path,
+    ) -> Result<(), FilesError>;
 }

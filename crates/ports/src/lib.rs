@@ -7,11 +7,13 @@
 //! * [`logs`]: what attempts printed.
 //! * [`api`]: what a gateway asks of a scheduler.
 //! * [`clock`]: the wall clock and chance, so that nothing above reads them by itself.
+//! * [`crash`]: places where tests let a process die.
 #![warn(missing_docs)]
 
 pub mod api;
 pub mod bell;
 pub mod clock;
+pub mod crash;
 pub mod files;
 pub mod logs;
 pub mod store;

@@ -48,7 +48,13 @@ pub trait Logs: Send + Sync {
     ///
     /// # Errors
     /// When the log store cannot be read; a missing log reads as empty.
-    async fn read(&self, key: &LogKey, stream: LogStream, offset: u64, bytes_max: usize) -> Result<Vec<u8>, FilesError>;
+    async fn read(
+        &self,
+        key: &LogKey,
+        stream: LogStream,
+        offset: u64,
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, FilesError>;
 
     /// How long a stream is now.
     ///

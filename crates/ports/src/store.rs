@@ -12,7 +12,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use model::job::JobHeader;
 use model::{
-    ActionId, AppDigest, Configuration, Epoch, JobId, JobStatus, Nonce, Shard, Timestamp, WorkflowAction, WorkflowJob,
+    ActionId, AppDigest, Configuration, Epoch, JobId, JobStatus, Nonce, Shard, Timestamp,
+    WorkflowAction, WorkflowJob,
 };
 use serde::{Deserialize, Serialize};
 
@@ -150,6 +151,9 @@ pub struct AppSource {
     pub definition: String,
     /// The text of `config-default.xml`, if there is one.
     pub config_default: Option<String>,
+    /// The `<global>` section of the parent, for a child that it is propagated to (gotcha 9).
+    #[serde(default)]
+    pub inherited_global: Option<String>,
 }
 
 /// What became of a batch (architecture §3).
@@ -159,8 +163,11 @@ pub enum CommitOutcome {
     Committed,
     /// It is not in: these shards' rows differ from its fences.
     Fenced(Vec<ShardState>),
-    /// It is not in, and will not be: the database refused it.
+    /// It is not in, and will not be: the database refused what is in it. The guilty event is looked for by halving.
     Rejected(String),
+    /// It is not in, by no fault of what is in it: a full disk, a lock waited for too long, no connection. The same batch
+    /// may be sent again later, unchanged; no job is to be quarantined for it.
+    Unavailable(String),
     /// Nobody knows. Drop the memory, take again, load.
     Unknown(String),
 }
@@ -237,7 +244,12 @@ pub trait Store: Send + Sync {
     fn cluster(&self) -> &Cluster;
 
     /// Takes shards: `epoch + 1`, `owner`, `nonce`, in a transaction of its own that has committed on return.
-    async fn take(&self, shards: &[Shard], owner: &str, nonce: Nonce) -> Result<Vec<ShardState>, StoreError>;
+    async fn take(
+        &self,
+        shards: &[Shard],
+        owner: &str,
+        nonce: Nonce,
+    ) -> Result<Vec<ShardState>, StoreError>;
 
     /// Gives up shards that this (epoch, nonce) still owns: the owner becomes empty, the epoch stays.
     async fn release(&self, fences: &[Fence]) -> Result<(), StoreError>;
@@ -270,16 +282,31 @@ pub trait Store: Send + Sync {
     async fn jobs(&self, filter: &JobFilter) -> Result<JobPage, StoreError>;
 
     /// History of one job after line `after`, oldest first, at most `lines_max`.
-    async fn history(&self, job: &JobId, after: i64, lines_max: u32) -> Result<Vec<HistoryLine>, StoreError>;
+    async fn history(
+        &self,
+        job: &JobId,
+        after: i64,
+        lines_max: u32,
+    ) -> Result<Vec<HistoryLine>, StoreError>;
 
     /// History of one shard after line `after`, oldest first, at most `lines_max`.
-    async fn shard_history(&self, shard: Shard, after: i64, lines_max: u32) -> Result<Vec<HistoryLine>, StoreError>;
+    async fn shard_history(
+        &self,
+        shard: Shard,
+        after: i64,
+        lines_max: u32,
+    ) -> Result<Vec<HistoryLine>, StoreError>;
 
     /// How many jobs are in each status.
     async fn job_counts(&self) -> Result<BTreeMap<JobStatus, u64>, StoreError>;
 
     /// Terminal jobs without a parent whose whole tree ended before `ended_before`, at most `jobs_max` (gotcha 64).
-    async fn purgeable(&self, shards: &[Shard], ended_before: Timestamp, jobs_max: u32) -> Result<Vec<JobId>, StoreError>;
+    async fn purgeable(
+        &self,
+        shards: &[Shard],
+        ended_before: Timestamp,
+        jobs_max: u32,
+    ) -> Result<Vec<JobId>, StoreError>;
 
     /// Events that were put aside, newest first.
     async fn quarantined(&self, events_max: u32) -> Result<Vec<QuarantinedEvent>, StoreError>;

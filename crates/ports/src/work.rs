@@ -19,7 +19,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::{AttemptResult, Attempt, Configuration, Epoch, JobId, NodeName, Run, Shard, Token, WorkerId};
+use model::{
+    Attempt, AttemptResult, Configuration, Epoch, JobId, NodeName, Run, Shard, Token, WorkerId,
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 

@@ -1,0 +1,104 @@
+//! What reaches the driver: a closed list, so that it is easy to see everything that makes it act.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use engine::{AttemptRef, Event, Submission};
+use model::{Failure, JobId, NodeName, Shard, WorkflowJob};
+use ports::api::ApiError;
+use ports::store::AppSource;
+use ports::work::{FromWorker, Hello, ToWorker};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::memory::Held;
+
+/// Which session of a worker.
+pub(crate) type SessionId = u64;
+/// Where an answer goes. Dropping it tells the asker that nobody knows what became of the request.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, ApiError>>;
+
+/// A message to the driver.
+pub(crate) enum Message {
+    /// A new job; its id is given out here.
+    Submit {
+        /// With an id that is to be replaced.
+        submission: Box<Submission>,
+        /// Its definition.
+        source: Arc<AppSource>,
+        /// The idempotency key.
+        key: Option<String>,
+        /// Gets the id.
+        reply: Reply<JobId>,
+    },
+    /// A person's command about a job.
+    Command {
+        /// The job.
+        job: JobId,
+        /// The command.
+        event: Box<Event>,
+        /// A definition that comes with it (rerun).
+        source: Option<Arc<AppSource>>,
+        /// Gets the outcome.
+        reply: Reply<()>,
+    },
+    /// Something happened.
+    Happened {
+        /// To which job.
+        job: JobId,
+        /// What.
+        event: Box<Event>,
+    },
+    /// The application of a child was read.
+    ChildRead {
+        /// The parent.
+        job: JobId,
+        /// Its action.
+        action: NodeName,
+        /// And attempt.
+        of: AttemptRef,
+        /// The child, or why there is none.
+        child: Result<(Box<Submission>, Arc<AppSource>), Failure>,
+        /// The child that is to be rerun in place.
+        rerun_of: Option<JobId>,
+    },
+    /// A worker came.
+    Opened {
+        /// Its session.
+        session: SessionId,
+        /// What it said.
+        hello: Hello,
+        /// Towards it.
+        to_worker: mpsc::Sender<ToWorker>,
+    },
+    /// A worker said something.
+    Said {
+        /// In which session.
+        session: SessionId,
+        /// What.
+        message: FromWorker,
+    },
+    /// A session is over.
+    Closed {
+        /// Which.
+        session: SessionId,
+    },
+    /// A job that was asked for, with its family.
+    Loaded {
+        /// Which was asked for.
+        job: JobId,
+        /// It and its family, with the sources of their definitions.
+        family: Result<Vec<(WorkflowJob, Arc<AppSource>)>, String>,
+    },
+    /// These shards were taken by somebody else, as seen beside what was held then.
+    Lost {
+        /// Which.
+        shards: BTreeSet<Shard>,
+        /// What was held when the rows were read.
+        seen: BTreeMap<Shard, Held>,
+    },
+    /// Job trees to purge.
+    Purge {
+        /// Their roots.
+        jobs: Vec<JobId>,
+    },
+}

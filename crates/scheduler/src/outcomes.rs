@@ -1,0 +1,403 @@
+//! The four ends of a commit (architecture §3), and loading what the memory lacks.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::workflow;
+use model::{JobId, Shard, WorkflowJob};
+use ports::api::{ApiError, ApiErrorKind};
+use ports::store::{AppSource, CommitOutcome, ShardState};
+use ports::work::ToWorker;
+
+use crate::drive::{Driver, Flight};
+use crate::inbox::Message;
+use crate::memory::{Held, Live};
+use crate::turn::{Output, Turn, answer};
+
+/// First wait before a batch that the database could not take is sent again; doubled up to [`AGAIN_MAX`].
+const AGAIN_FIRST: Duration = Duration::from_millis(50);
+/// Longest wait between tries of the same batch.
+const AGAIN_MAX: Duration = Duration::from_secs(2);
+
+fn unknown() -> ApiError {
+    let words = "the database broke off while this was written: it may have happened or not; look, or repeat it with its Idempotency-Key";
+    ApiError::new(ApiErrorKind::Unavailable, "HW1012", words)
+}
+
+impl Driver {
+    /// The batch under way came to an end.
+    pub(crate) async fn landed(&mut self, outcome: CommitOutcome) {
+        let Some(flight) = self.flight.take() else { return };
+        self.world.metrics.committed(&outcome);
+        match outcome {
+            CommitOutcome::Committed => self.committed(flight),
+            CommitOutcome::Fenced(rows) => self.fenced(flight, &rows),
+            CommitOutcome::Rejected(why) => self.rejected(flight, &why).await,
+            CommitOutcome::Unavailable(why) => self.again(flight, &why).await,
+            CommitOutcome::Unknown(why) => self.unknown(flight, &why).await,
+        }
+    }
+
+    fn committed(&mut self, flight: Flight) {
+        for (shard, lines) in &flight.lines {
+            if let Some(held) = self.memory.shards.get_mut(shard) {
+                held.pos += lines;
+            }
+        }
+        let jobs: BTreeSet<JobId> = flight.turns.iter().flat_map(Turn::jobs_touched).collect();
+        self.world.announce(&jobs);
+        self.release(flight.turns);
+        self.forget_of(jobs);
+    }
+
+    /// Lets the outputs of committed turns go.
+    pub(crate) fn release(&mut self, turns: Vec<Turn>) {
+        for output in turns.into_iter().flat_map(|turn| turn.outputs) {
+            match output {
+                Output::Id(reply, job) => answer(reply, Ok(job)),
+                Output::Done(reply, outcome) => answer(reply, outcome),
+                Output::ToWorker(session, message) => self.sessions.send(session, message),
+                Output::Stop(worker, job, token) => {
+                    if let Some(session) = self.sessions.of(&worker) {
+                        self.sessions.send(session, ToWorker::Stop { job, token });
+                    }
+                }
+                Output::Outside(errand, outside) => self.world.go(errand, outside),
+                Output::Ring(pool, shard) => {
+                    if self.ready.has(&pool) {
+                        self.world.bells.ring(&pool, shard);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Forgets jobs that are over, unless turns that touch them are still to be committed.
+    fn forget_of(&mut self, jobs: BTreeSet<JobId>) {
+        let busy: BTreeSet<JobId> = self.pending.iter().flat_map(Turn::jobs_touched).collect();
+        for job in jobs {
+            if !busy.contains(&job) && self.memory.jobs.get(&job).is_some_and(Live::is_done) {
+                self.forget(&job);
+            }
+        }
+    }
+
+    /// Forgets all that is over, while nothing is under way.
+    pub(crate) fn forget_done(&mut self) {
+        if self.flight.is_some() || !self.pending.is_empty() {
+            return;
+        }
+        let done: Vec<JobId> = self
+            .memory
+            .jobs
+            .iter()
+            .filter(|(_, live)| live.is_done())
+            .map(|(job, _)| job.clone())
+            .collect();
+        for job in done {
+            self.forget(&job);
+        }
+    }
+
+    fn forget(&mut self, job: &JobId) {
+        if self.loading.is_some() {
+            self.forgotten.insert(job.clone());
+        }
+        self.memory.remove(job);
+    }
+
+    /// Definitely not in: drop the shards that moved on, never take them back uninvited, send the rest unchanged.
+    fn fenced(&mut self, flight: Flight, rows: &[ShardState]) {
+        let differs = |row: &&ShardState| {
+            self.memory.shards.get(&row.shard).is_none_or(|held| {
+                held.epoch != row.epoch || held.nonce != row.owner_nonce || held.pos != row.pos
+            })
+        };
+        let lost: BTreeSet<Shard> = rows.iter().filter(differs).map(|row| row.shard).collect();
+        tracing::warn!(shards = ?lost, "shards were taken by another scheduler");
+        self.lose(&lost);
+        let mut turns = flight.turns;
+        for turn in &mut turns {
+            turn.drop_shards(&lost, self.cluster.shards);
+        }
+        self.flight = Some(self.flight_of(turns));
+    }
+
+    /// Drops shards with everything that is in memory of them.
+    pub(crate) fn lose(&mut self, lost: &BTreeSet<Shard>) {
+        for shard in lost {
+            for job in self.memory.drop_shard(*shard, self.cluster.shards) {
+                self.ready.withdraw_job(&job);
+                self.memory.errands.retain(|errand| *errand.job() != job);
+            }
+        }
+        let shards = self.cluster.shards;
+        self.keys.retain(|_, job| !lost.contains(&job.shard(shards)));
+        for turn in &mut self.pending {
+            turn.drop_shards(lost, shards);
+        }
+    }
+
+    /// The database refuses something in this batch for good: each turn goes alone, the guilty one's jobs stand aside.
+    async fn rejected(&mut self, flight: Flight, why: &str) {
+        tracing::warn!(turns = flight.turns.len(), why, "the database refuses a batch");
+        let mut poisoned: BTreeSet<JobId> = BTreeSet::new();
+        let mut rest = flight.turns;
+        rest.append(&mut self.pending);
+        self.pending_rows = 0;
+        for turn in rest {
+            if turn.jobs_touched().iter().any(|job| poisoned.contains(job)) {
+                turn.refuse(&quarantined_error());
+                continue;
+            }
+            let mut single = self.flight_of(vec![turn]);
+            match single.commit.as_mut().await {
+                CommitOutcome::Committed => self.committed(single),
+                CommitOutcome::Rejected(why) => {
+                    for turn in single.turns {
+                        poisoned.extend(self.set_aside(turn, &why).await);
+                    }
+                }
+                other => {
+                    self.flight = Some(single);
+                    Box::pin(self.landed(other)).await;
+                }
+            }
+        }
+    }
+
+    /// Puts the jobs of a refused turn back to what is stored, and quarantines them.
+    async fn set_aside(&mut self, turn: Turn, why: &str) -> BTreeSet<JobId> {
+        let jobs = turn.jobs_touched();
+        let culprit = turn.events().map(|(job, event)| (job.clone(), event.clone())).next();
+        let acknowledged: Vec<Output> = acknowledgements(turn);
+        for job in &jobs {
+            self.ready.withdraw_job(job);
+            self.memory.remove(job);
+            self.memory.errands.retain(|errand| errand.job() != job);
+            if let Ok(Some((stored, source))) = self.world.load(job).await {
+                self.take_job(stored, &source);
+            }
+        }
+        let mut aside = Turn::default();
+        if let Some((job, event)) = culprit {
+            self.quarantine(
+                &mut aside,
+                &job,
+                &event,
+                "HW1021",
+                &format!("the database refuses what `{}` leads to: {why}", event.name()),
+            );
+        }
+        aside.outputs.extend(acknowledged);
+        let mut flight = self.flight_of(vec![aside]);
+        match flight.commit.as_mut().await {
+            CommitOutcome::Committed => self.committed(flight),
+            other => tracing::error!(?other, "a quarantine could not be written"),
+        }
+        jobs
+    }
+
+    /// Not in, and the database could not help it (a full disk, a restart): the same batch again, until it goes in.
+    async fn again(&mut self, flight: Flight, why: &str) {
+        tracing::error!(why, "the database cannot write now; trying again");
+        self.world.store_trouble(Some(why));
+        let wait = self.world.next_wait(AGAIN_FIRST, AGAIN_MAX);
+        tokio::time::sleep(wait).await;
+        self.flight = Some(self.flight_of(flight.turns));
+    }
+
+    /// Nobody knows whether it is in: forget everything of those shards, take them again, load (S-1).
+    async fn unknown(&mut self, flight: Flight, why: &str) {
+        tracing::error!(why, "the outcome of a commit is unknown; taking the shards again");
+        let shards: BTreeSet<Shard> = flight.lines.keys().copied().collect();
+        for turn in flight.turns {
+            turn.refuse(&unknown());
+        }
+        self.lose(&shards);
+        self.take(&shards.into_iter().collect::<Vec<_>>()).await;
+    }
+
+    /// Takes shards and loads what lives in them. Waits for the database as long as it must.
+    pub(crate) async fn take(&mut self, shards: &[Shard]) {
+        let mut wait = AGAIN_FIRST;
+        loop {
+            match self.try_take(shards).await {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::error!(%error, "cannot take shards; trying again");
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(AGAIN_MAX);
+                }
+            }
+        }
+    }
+
+    /// Two steps: the new epoch is committed, then everything is read by snapshots that begin later (S-2).
+    pub(crate) async fn try_take(
+        &mut self,
+        shards: &[Shard],
+    ) -> Result<(), ports::store::StoreError> {
+        let rows = self
+            .world
+            .store
+            .take(shards, &self.world.config.owner, self.world.entropy.nonce())
+            .await?;
+        for row in rows {
+            self.memory.shards.insert(row.shard, Held::from(row));
+        }
+        for job in self.world.store.live_jobs(shards).await? {
+            if let Some((stored, source)) = self.world.load(&job).await? {
+                self.take_job(stored, &source);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a stored job into memory and does what it still wants.
+    fn take_job(&mut self, stored: WorkflowJob, source: &AppSource) {
+        let id = stored.id().clone();
+        let digest = stored.header.app.clone();
+        let app = match self.world.apps.get(&digest, source) {
+            Ok(app) => app,
+            Err(findings) => {
+                let first = findings.first().map(ToString::to_string).unwrap_or_default();
+                return tracing::error!(job = %id, first, "the stored definition cannot be read; the job stands still");
+            }
+        };
+        let wishes = workflow::outstanding(&app, &stored);
+        self.memory.insert(Live::new(stored, app));
+        let mut turn = Turn::default();
+        self.follow(&mut turn, &id, wishes);
+        self.push(turn);
+    }
+
+    // === jobs that are not in memory
+
+    /// Keeps a message until a job is loaded.
+    pub(crate) fn park(&mut self, job: JobId, message: Message) {
+        let waiting = self.parked.entry(job.clone()).or_default();
+        waiting.push(message);
+        if waiting.len() == 1 {
+            self.loads.push_back(job);
+            self.start_load();
+        }
+    }
+
+    /// Starts the next load, one at a time.
+    pub(crate) fn start_load(&mut self) {
+        if self.loading.is_some() {
+            return;
+        }
+        let Some(job) = self.loads.pop_front() else { return };
+        self.forgotten.clear();
+        self.loading = Some(job.clone());
+        self.world.load_family(job);
+    }
+
+    /// A load is over: the family comes in, what waited for it is handled.
+    pub(crate) fn loaded(
+        &mut self,
+        job: &JobId,
+        family: Result<Vec<(WorkflowJob, Arc<AppSource>)>, String>,
+    ) {
+        self.loading = None;
+        let waiting = self.parked.remove(job).unwrap_or_default();
+        match family {
+            Err(why) => refuse_all(
+                waiting,
+                &ApiError::new(
+                    ApiErrorKind::Unavailable,
+                    "HW1013",
+                    format!("cannot read job {job}: {why}"),
+                ),
+            ),
+            Ok(members)
+                if members.iter().any(|(member, _)| self.forgotten.contains(member.id())) =>
+            {
+                self.parked.insert(job.clone(), waiting);
+                self.loads.push_front(job.clone());
+            }
+            Ok(members)
+                if !members.iter().any(|(member, _)| member.id() == job)
+                    && !self.memory.jobs.contains_key(job) =>
+            {
+                let words = format!("there is no job {job}; check the id, or list the jobs");
+                refuse_all(waiting, &ApiError::new(ApiErrorKind::NotFound, "E0604", words));
+            }
+            Ok(members) => {
+                for (member, source) in members {
+                    if !self.memory.jobs.contains_key(member.id()) {
+                        self.take_job(member, &source);
+                    }
+                }
+                for message in waiting {
+                    self.handle_loaded(message);
+                }
+            }
+        }
+        self.start_load();
+    }
+
+    /// Job trees that are old enough and over go away, as an event of their driver.
+    pub(crate) fn purge(&mut self, jobs: Vec<JobId>) {
+        let mut turn = Turn::default();
+        for job in jobs {
+            let here = self.memory.shards.contains_key(&job.shard(self.cluster.shards));
+            if here && !self.memory.jobs.contains_key(&job) {
+                turn.job_gone(job);
+            }
+        }
+        self.push(turn);
+    }
+
+    /// Commits what is there and lets go of the shards.
+    pub(crate) async fn wind_down(mut self) {
+        self.send_batch();
+        while let Some(mut flight) = self.flight.take() {
+            match flight.commit.as_mut().await {
+                CommitOutcome::Committed => self.committed(flight),
+                other => {
+                    tracing::warn!(?other, "the last batch did not go in");
+                    return;
+                }
+            }
+            self.send_batch();
+        }
+        self.world.release(&self.memory.shards).await;
+    }
+}
+
+fn quarantined_error() -> ApiError {
+    let words = "the job was set aside just now, because the database refuses what an earlier event led to; see `howdah explain`";
+    ApiError::new(ApiErrorKind::Unavailable, "HW1021", words)
+}
+
+/// Whoever waits for a refused turn is told; a worker's result counts as acknowledged, or it would come for ever (L-1).
+fn acknowledgements(turn: Turn) -> Vec<Output> {
+    let mut kept = Vec::new();
+    for output in turn.outputs {
+        match output {
+            Output::Id(reply, _) => answer(reply, Err(quarantined_error())),
+            Output::Done(reply, _) => answer(reply, Err(quarantined_error())),
+            Output::ToWorker(
+                session,
+                message @ (ToWorker::FinishAcknowledged { .. }
+                | ToWorker::StoppedAcknowledged { .. }),
+            ) => {
+                kept.push(Output::ToWorker(session, message));
+            }
+            Output::ToWorker(..) | Output::Stop(..) | Output::Outside(..) | Output::Ring(..) => {}
+        }
+    }
+    kept
+}
+
+fn refuse_all(messages: Vec<Message>, error: &ApiError) {
+    for message in messages {
+        if let Message::Command { reply, .. } = message {
+            answer(reply, Err(error.clone()));
+        }
+    }
+}
