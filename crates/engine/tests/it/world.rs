@@ -112,6 +112,9 @@ pub(crate) struct World {
     wishes: BTreeMap<String, Effect>,
     pub(crate) family: Vec<Effect>,
     tokens: u32,
+    /// Changes of status that were seen: of the job, of its actions.
+    pub(crate) job_changes: BTreeSet<(JobStatus, JobStatus)>,
+    pub(crate) action_changes: BTreeSet<(ActionStatus, ActionStatus)>,
 }
 
 impl World {
@@ -120,6 +123,15 @@ impl World {
     }
 
     pub(crate) fn with_rules(app: WorkflowApp, conf: &[(&str, &str)], rules: Rules) -> World {
+        World::prepared(app, conf, rules, true)
+    }
+
+    pub(crate) fn prepared(
+        app: WorkflowApp,
+        conf: &[(&str, &str)],
+        rules: Rules,
+        start: bool,
+    ) -> World {
         let submission = Submission {
             id: JobId::new(1, "261122144400000", "howdah", JobKind::Workflow),
             app: AppDigest::new("app"),
@@ -132,7 +144,7 @@ impl World {
             parent: None,
             external_id: None,
             rules: Arc::new(rules),
-            start: true,
+            start,
         };
         let now = Timestamp(1_000_000);
         let (job, step) = workflow::create(&app, now, &submission);
@@ -145,6 +157,8 @@ impl World {
             wishes: BTreeMap::new(),
             family: Vec::new(),
             tokens: 0,
+            job_changes: BTreeSet::new(),
+            action_changes: BTreeSet::new(),
         };
         world.history.push((now, Event::Submitted(Box::new(submission))));
         world.note(&step);
@@ -164,10 +178,25 @@ impl World {
         invariants::check_step(&before, &self.job, &step)
             .unwrap_or_else(|violation| panic!("after {event:?}: {violation}"));
         self.history.push((self.now, event));
+        self.note_changes(&before, &step);
         self.note(&step);
         self.check_wishes();
         self.check_joins();
         Ok(true)
+    }
+
+    fn note_changes(&mut self, before: &WorkflowJob, step: &workflow::Step) {
+        let (from, to) = (before.header.status, self.job.header.status);
+        if from != to {
+            self.job_changes.insert((from, to));
+        }
+        for action in &step.actions {
+            let old = before
+                .actions
+                .get(&action.name)
+                .filter(|old| old.run == action.run && old.status != action.status);
+            self.action_changes.extend(old.map(|old| (old.status, action.status)));
+        }
     }
 
     fn note(&mut self, step: &workflow::Step) {
