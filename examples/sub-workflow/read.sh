@@ -1,0 +1,3 @@
+#!/bin/sh
+set -eu
+echo "greeting=$(cat "${1#file:}")"
