@@ -1,0 +1,195 @@
+//! A scheduler with what it needs, in a directory of its own.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{Event, replay};
+use files_local::{LocalFiles, SystemClock, SystemEntropy};
+use model::{AppDigest, AttemptResult, Configuration, JobId, JobStatus, Success, Token, WorkerId, WorkflowApp, WorkflowJob};
+use ports::api::{SchedulerApi, SubmitRequest};
+use ports::bell::{Bells, LocalBells};
+use ports::clock::{Clock, Entropy};
+use ports::store::{HistoryLine, Store};
+use ports::work::{FromWorker, Grant, Hello, ToWorker, WorkSource};
+use scheduler::{Config, Handle, Ports, Scheduler};
+use store_sql::{NewCluster, SqliteStore};
+use tokio_util::sync::CancellationToken;
+
+/// How long anything may take before a test gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn new_cluster() -> NewCluster {
+    NewCluster { system_id: "howdah".to_owned(), shards: 8, now: SystemClock.now() }
+}
+
+pub(crate) async fn sqlite(dir: &Path) -> Arc<dyn Store> {
+    Arc::new(SqliteStore::open(dir, &new_cluster()).await.unwrap())
+}
+
+pub(crate) struct Running {
+    pub(crate) handle: Handle,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) bells: Arc<LocalBells>,
+    stop: CancellationToken,
+}
+
+impl Running {
+    pub(crate) async fn start(store: Arc<dyn Store>, owner: &str) -> Running {
+        let _already_set = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).with_test_writer().try_init();
+        let bells = Arc::new(LocalBells::default());
+        let stop = CancellationToken::new();
+        let config = Config { owner: owner.to_owned(), tick: Duration::from_millis(100), ..Config::default() };
+        let ports = Ports {
+            store: Arc::clone(&store),
+            files: Arc::new(LocalFiles::new()),
+            bells: Arc::clone(&bells) as Arc<dyn Bells>,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            registry: &mut prometheus_client::registry::Registry::default(),
+        };
+        let handle = Scheduler::start(config, ports, stop.clone()).await.unwrap();
+        Running { handle, store, bells, stop }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.stop.cancel();
+        self.handle.finished().await;
+    }
+
+    /// A worker that ends every attempt well, until its scheduler is gone.
+    pub(crate) fn work(&self, name: &str) -> tokio::task::JoinHandle<usize> {
+        let (handle, bells, name) = (self.handle.clone(), Arc::clone(&self.bells), name.to_owned());
+        tokio::spawn(async move { work(handle, bells, &name).await })
+    }
+
+    pub(crate) async fn submit(&self, app: &Path, conf: &[(&str, &str)]) -> JobId {
+        self.handle.submit(request(app, conf, None)).await.unwrap()
+    }
+
+    /// Waits until a job is over.
+    pub(crate) async fn ended(&self, job: &JobId) -> JobStatus {
+        self.reached(job, JobStatus::is_terminal).await
+    }
+
+    pub(crate) async fn reached(&self, job: &JobId, wanted: impl Fn(JobStatus) -> bool) -> JobStatus {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut after = 0;
+        loop {
+            let status = self.store.load(job).await.unwrap().unwrap().header.status;
+            if wanted(status) {
+                return status;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{job} is {status}: {:?}", self.handle.explain(job).await);
+            let lines = self.store.history(job, after, 10_000).await.unwrap();
+            after = lines.last().map_or(after, |line| line.n);
+            tokio::time::timeout(Duration::from_secs(1), self.handle.wait_for_history(job, after)).await.ok();
+        }
+    }
+}
+
+pub(crate) fn request(app: &Path, conf: &[(&str, &str)], key: Option<&str>) -> SubmitRequest {
+    let mut all: Configuration = conf.iter().copied().collect();
+    all.set("oozie.wf.application.path", format!("file://{}", app.display()));
+    SubmitRequest { conf: all, user: "joe".to_owned(), start: true, key: key.map(str::to_owned) }
+}
+
+async fn work(handle: Handle, bells: Arc<LocalBells>, name: &str) -> usize {
+    let mut listener = bells.listen(&["default".to_owned()]);
+    let hello = Hello { worker: WorkerId::new(name), incarnation: 1, pools: vec!["default".to_owned()], held: Vec::new() };
+    let Ok(mut session) = handle.open(hello).await else { return 0 };
+    let mut done = 0;
+    let mut slow = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        let claim = FromWorker::Claim { pool: "default".to_owned(), tokens: tokens(4) };
+        tokio::select! {
+            heard = listener.heard() => if heard.is_none() || session.to_scheduler.send(claim).await.is_err() { return done },
+            _ = slow.tick() => if session.to_scheduler.send(claim).await.is_err() { return done },
+            message = session.from_scheduler.recv() => match message {
+                Some(ToWorker::Grants { grants, .. }) => {
+                    for grant in grants {
+                        done += 1;
+                        if session.to_scheduler.send(finish(grant)).await.is_err() { return done }
+                    }
+                }
+                Some(ToWorker::Stop { job, token }) => {
+                    let _gone = session.to_scheduler.send(FromWorker::Stopped { job, token }).await;
+                }
+                Some(ToWorker::FinishAcknowledged { .. } | ToWorker::StoppedAcknowledged { .. }) => {}
+                None => return done,
+            },
+        }
+    }
+}
+
+pub(crate) fn finish(grant: Grant) -> FromWorker {
+    let result = AttemptResult::Succeeded(Success::default());
+    FromWorker::Finish { job: grant.job, action: grant.action, token: grant.token, result, next: Some(("default".to_owned(), tokens(1))) }
+}
+
+pub(crate) fn tokens(count: usize) -> Vec<Token> {
+    (0..count).map(|_| Token::new(SystemEntropy.nonce().to_string())).collect()
+}
+
+/// Writes an application.
+pub(crate) fn app(dir: &Path, name: &str, nodes: &str) -> std::path::PathBuf {
+    let path = dir.join(name);
+    std::fs::create_dir_all(&path).unwrap();
+    let text = format!("<workflow-app xmlns=\"uri:oozie:workflow:1.0\" name=\"{name}\">{nodes}<kill name=\"fail\"><message>failed</message></kill><end name=\"end\"/></workflow-app>");
+    std::fs::write(path.join("workflow.xml"), text).unwrap();
+    path
+}
+
+pub(crate) fn noop(name: &str, ok: &str) -> String {
+    format!("<action name=\"{name}\"><noop xmlns=\"uri:howdah:noop-action:1.0\"/><ok to=\"{ok}\"/><error to=\"fail\"/></action>")
+}
+
+/// A chain of no-ops.
+pub(crate) fn chain(dir: &Path, length: usize) -> std::path::PathBuf {
+    let mut nodes = "<start to=\"a1\"/>".to_owned();
+    for index in 1..=length {
+        let next = if index == length { "end".to_owned() } else { format!("a{}", index + 1) };
+        nodes += &noop(&format!("a{index}"), &next);
+    }
+    app(dir, &format!("chain{length}"), &nodes)
+}
+
+/// The history of a job rebuilds its rows, bit for bit.
+pub(crate) async fn check_replay(store: &dyn Store, job: &JobId) -> WorkflowJob {
+    let lines = store.history(job, 0, 1_000_000).await.unwrap();
+    let events: Vec<(model::Timestamp, Event)> = lines.iter().map(|line| (line.at, serde_json::from_str(&line.event).unwrap())).collect();
+    let mut digests = BTreeSet::new();
+    for (_, event) in &events {
+        match event {
+            Event::Submitted(submission) => digests.insert(submission.app.clone()),
+            Event::Rerun(request) => digests.insert(request.app.clone()),
+            _ => false,
+        };
+    }
+    let mut apps = std::collections::BTreeMap::new();
+    for digest in digests {
+        let source = store.app(&digest).await.unwrap().unwrap();
+        let app = definition::read_workflow(definition::WorkflowSources { validate_fork_join: false, ..definition::WorkflowSources::of(&source.definition) });
+        apps.insert(digest, Arc::new(app.unwrap()));
+    }
+    let app_of = |digest: &AppDigest| -> Option<Arc<WorkflowApp>> { apps.get(digest).cloned() };
+    let replayed = replay::replay(events.iter().map(|(at, event)| (*at, event)), &app_of, |_, _, _, _| {}).unwrap().unwrap();
+    let stored = store.load(job).await.unwrap().unwrap();
+    assert_eq!(replayed, stored, "the history of {job} leads elsewhere");
+    stored
+}
+
+/// Lines of one shard are dense, and their numbers the shard's position.
+pub(crate) async fn check_dense(store: &dyn Store) -> Vec<HistoryLine> {
+    let mut all = Vec::new();
+    for row in store.shards().await.unwrap() {
+        let lines = store.shard_history(row.shard, 0, 1_000_000).await.unwrap();
+        for (index, line) in lines.iter().enumerate() {
+            assert_eq!(line.n, i64::try_from(index).unwrap() + 1, "shard {} is not dense", row.shard);
+        }
+        assert_eq!(row.pos, i64::try_from(lines.len()).unwrap());
+        all.extend(lines);
+    }
+    all
+}
