@@ -190,9 +190,10 @@ pub(crate) fn findings(diagnostics: Vec<Diagnostic>) -> ApiError {
         .iter()
         .find(|finding| finding.severity == Severity::Error)
         .or_else(|| diagnostics.first());
-    let (code, mut message) = first.map_or_else(|| ("E0701".to_owned(), String::new()), |finding| {
-        (finding.code.clone(), finding.to_string())
-    });
+    let (code, mut message) = first.map_or_else(
+        || ("E0701".to_owned(), String::new()),
+        |finding| (finding.code.clone(), finding.to_string()),
+    );
     if let Some(stripped) = message.strip_prefix(&format!("{code}: ")) {
         message = stripped.to_owned();
     }

@@ -27,7 +27,7 @@ pub type Prepared = Submission;
 /// Completes a submission: `${}` among its properties, defaults that fill gaps, formal parameters, the name.
 ///
 /// # Errors
-/// Every mistake at once: E0738 and E0739 for parameters, E0804 and E0808 for names that are constants of expressions,
+/// Every mistake at once: E0738 and E0739 for parameters, E0808 for names that are constants of expressions,
 /// E0803 for a name or retry attribute that cannot be evaluated.
 pub fn prepare(
     app: &WorkflowApp,

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use engine::{Event, replay};
 use files_local::{LocalFiles, SystemClock, SystemEntropy};
-use model::{AppDigest, AttemptResult, Configuration, JobId, JobStatus, Success, Token, WorkerId, WorkflowApp, WorkflowJob};
+use model::{
+    AppDigest, AttemptResult, Configuration, JobId, JobStatus, Success, Token, WorkerId,
+    WorkflowApp, WorkflowJob,
+};
 use ports::api::{SchedulerApi, SubmitRequest};
 use ports::bell::{Bells, LocalBells};
 use ports::clock::{Clock, Entropy};
@@ -37,10 +40,17 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(store: Arc<dyn Store>, owner: &str) -> Running {
-        let _already_set = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).with_test_writer().try_init();
+        let _already_set = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+            .with_test_writer()
+            .try_init();
         let bells = Arc::new(LocalBells::default());
         let stop = CancellationToken::new();
-        let config = Config { owner: owner.to_owned(), tick: Duration::from_millis(100), ..Config::default() };
+        let config = Config {
+            owner: owner.to_owned(),
+            tick: Duration::from_millis(100),
+            ..Config::default()
+        };
         let ports = Ports {
             store: Arc::clone(&store),
             files: Arc::new(LocalFiles::new()),
@@ -73,7 +83,11 @@ impl Running {
         self.reached(job, JobStatus::is_terminal).await
     }
 
-    pub(crate) async fn reached(&self, job: &JobId, wanted: impl Fn(JobStatus) -> bool) -> JobStatus {
+    pub(crate) async fn reached(
+        &self,
+        job: &JobId,
+        wanted: impl Fn(JobStatus) -> bool,
+    ) -> JobStatus {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         let mut after = 0;
         loop {
@@ -81,10 +95,16 @@ impl Running {
             if wanted(status) {
                 return status;
             }
-            assert!(tokio::time::Instant::now() < deadline, "{job} is {status}: {:?}", self.handle.explain(job).await);
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "{job} is {status}: {:?}",
+                self.handle.explain(job).await
+            );
             let lines = self.store.history(job, after, 10_000).await.unwrap();
             after = lines.last().map_or(after, |line| line.n);
-            tokio::time::timeout(Duration::from_secs(1), self.handle.wait_for_history(job, after)).await.ok();
+            tokio::time::timeout(Duration::from_secs(1), self.handle.wait_for_history(job, after))
+                .await
+                .ok();
         }
     }
 }
@@ -97,7 +117,12 @@ pub(crate) fn request(app: &Path, conf: &[(&str, &str)], key: Option<&str>) -> S
 
 async fn work(handle: Handle, bells: Arc<LocalBells>, name: &str) -> usize {
     let mut listener = bells.listen(&["default".to_owned()]);
-    let hello = Hello { worker: WorkerId::new(name), incarnation: 1, pools: vec!["default".to_owned()], held: Vec::new() };
+    let hello = Hello {
+        worker: WorkerId::new(name),
+        incarnation: 1,
+        pools: vec!["default".to_owned()],
+        held: Vec::new(),
+    };
     let Ok(mut session) = handle.open(hello).await else { return 0 };
     let mut done = 0;
     let mut slow = tokio::time::interval(Duration::from_millis(200));
@@ -125,7 +150,13 @@ async fn work(handle: Handle, bells: Arc<LocalBells>, name: &str) -> usize {
 
 pub(crate) fn finish(grant: Grant) -> FromWorker {
     let result = AttemptResult::Succeeded(Success::default());
-    FromWorker::Finish { job: grant.job, action: grant.action, token: grant.token, result, next: Some(("default".to_owned(), tokens(1))) }
+    FromWorker::Finish {
+        job: grant.job,
+        action: grant.action,
+        token: grant.token,
+        result,
+        next: Some(("default".to_owned(), tokens(1))),
+    }
 }
 
 pub(crate) fn tokens(count: usize) -> Vec<Token> {
@@ -136,13 +167,17 @@ pub(crate) fn tokens(count: usize) -> Vec<Token> {
 pub(crate) fn app(dir: &Path, name: &str, nodes: &str) -> std::path::PathBuf {
     let path = dir.join(name);
     std::fs::create_dir_all(&path).unwrap();
-    let text = format!("<workflow-app xmlns=\"uri:oozie:workflow:1.0\" name=\"{name}\">{nodes}<kill name=\"fail\"><message>failed</message></kill><end name=\"end\"/></workflow-app>");
+    let text = format!(
+        "<workflow-app xmlns=\"uri:oozie:workflow:1.0\" name=\"{name}\">{nodes}<kill name=\"fail\"><message>failed</message></kill><end name=\"end\"/></workflow-app>"
+    );
     std::fs::write(path.join("workflow.xml"), text).unwrap();
     path
 }
 
 pub(crate) fn noop(name: &str, ok: &str) -> String {
-    format!("<action name=\"{name}\"><noop xmlns=\"uri:howdah:noop-action:1.0\"/><ok to=\"{ok}\"/><error to=\"fail\"/></action>")
+    format!(
+        "<action name=\"{name}\"><noop xmlns=\"uri:howdah:noop-action:1.0\"/><ok to=\"{ok}\"/><error to=\"fail\"/></action>"
+    )
 }
 
 /// A chain of no-ops.
@@ -158,7 +193,8 @@ pub(crate) fn chain(dir: &Path, length: usize) -> std::path::PathBuf {
 /// The history of a job rebuilds its rows, bit for bit.
 pub(crate) async fn check_replay(store: &dyn Store, job: &JobId) -> WorkflowJob {
     let lines = store.history(job, 0, 1_000_000).await.unwrap();
-    let events: Vec<(model::Timestamp, Event)> = lines.iter().map(|line| (line.at, serde_json::from_str(&line.event).unwrap())).collect();
+    let events: Vec<(model::Timestamp, Event)> =
+        lines.iter().map(|line| (line.at, serde_json::from_str(&line.event).unwrap())).collect();
     let mut digests = BTreeSet::new();
     for (_, event) in &events {
         match event {
@@ -170,11 +206,17 @@ pub(crate) async fn check_replay(store: &dyn Store, job: &JobId) -> WorkflowJob 
     let mut apps = std::collections::BTreeMap::new();
     for digest in digests {
         let source = store.app(&digest).await.unwrap().unwrap();
-        let app = definition::read_workflow(definition::WorkflowSources { validate_fork_join: false, ..definition::WorkflowSources::of(&source.definition) });
+        let app = definition::read_workflow(definition::WorkflowSources {
+            validate_fork_join: false,
+            ..definition::WorkflowSources::of(&source.definition)
+        });
         apps.insert(digest, Arc::new(app.unwrap()));
     }
     let app_of = |digest: &AppDigest| -> Option<Arc<WorkflowApp>> { apps.get(digest).cloned() };
-    let replayed = replay::replay(events.iter().map(|(at, event)| (*at, event)), &app_of, |_, _, _, _| {}).unwrap().unwrap();
+    let replayed =
+        replay::replay(events.iter().map(|(at, event)| (*at, event)), &app_of, |_, _, _, _| {})
+            .unwrap()
+            .unwrap();
     let stored = store.load(job).await.unwrap().unwrap();
     assert_eq!(replayed, stored, "the history of {job} leads elsewhere");
     stored
@@ -186,7 +228,12 @@ pub(crate) async fn check_dense(store: &dyn Store) -> Vec<HistoryLine> {
     for row in store.shards().await.unwrap() {
         let lines = store.shard_history(row.shard, 0, 1_000_000).await.unwrap();
         for (index, line) in lines.iter().enumerate() {
-            assert_eq!(line.n, i64::try_from(index).unwrap() + 1, "shard {} is not dense", row.shard);
+            assert_eq!(
+                line.n,
+                i64::try_from(index).unwrap() + 1,
+                "shard {} is not dense",
+                row.shard
+            );
         }
         assert_eq!(row.pos, i64::try_from(lines.len()).unwrap());
         all.extend(lines);

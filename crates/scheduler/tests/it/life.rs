@@ -78,12 +78,21 @@ async fn the_same_token_gets_the_same_grant_and_a_kill_is_followed_by_a_stop() {
     let dir = tempfile::tempdir().unwrap();
     let running = Running::start(sqlite(dir.path()).await, "a").await;
     let job = running.submit(&chain(dir.path(), 1), &[]).await;
-    let hello = Hello { worker: model::WorkerId::new("w"), incarnation: 1, pools: vec!["default".to_owned()], held: Vec::new() };
+    let hello = Hello {
+        worker: model::WorkerId::new("w"),
+        incarnation: 1,
+        pools: vec!["default".to_owned()],
+        held: Vec::new(),
+    };
     let mut session = running.handle.open(hello).await.unwrap();
     let token = tokens(1);
     let mut granted = Vec::new();
     for _ in 0..2 {
-        session.to_scheduler.send(FromWorker::Claim { pool: "default".to_owned(), tokens: token.clone() }).await.unwrap();
+        session
+            .to_scheduler
+            .send(FromWorker::Claim { pool: "default".to_owned(), tokens: token.clone() })
+            .await
+            .unwrap();
         match session.from_scheduler.recv().await.unwrap() {
             ToWorker::Grants { grants, .. } => granted.push(grants),
             other => panic!("{other:?}"),
@@ -93,9 +102,19 @@ async fn the_same_token_gets_the_same_grant_and_a_kill_is_followed_by_a_stop() {
     assert_eq!(granted[0], granted[1]);
     running.handle.command(&job, "joe", Command::Kill).await.unwrap();
     let stop = session.from_scheduler.recv().await.unwrap();
-    assert!(matches!(&stop, ToWorker::Stop { token: stopped, .. } if *stopped == token[0]), "{stop:?}");
-    session.to_scheduler.send(FromWorker::Stopped { job: job.clone(), token: token[0].clone() }).await.unwrap();
-    while !matches!(session.from_scheduler.recv().await.unwrap(), ToWorker::StoppedAcknowledged { .. }) {}
+    assert!(
+        matches!(&stop, ToWorker::Stop { token: stopped, .. } if *stopped == token[0]),
+        "{stop:?}"
+    );
+    session
+        .to_scheduler
+        .send(FromWorker::Stopped { job: job.clone(), token: token[0].clone() })
+        .await
+        .unwrap();
+    while !matches!(
+        session.from_scheduler.recv().await.unwrap(),
+        ToWorker::StoppedAcknowledged { .. }
+    ) {}
     let stored = check_replay(&*running.store, &job).await;
     assert_eq!((stored.header.status, stored.header.stopping.len()), (JobStatus::Killed, 0));
     running.stop().await;
@@ -106,10 +125,21 @@ async fn a_worker_that_comes_back_without_its_claim_gets_the_work_anew() {
     let dir = tempfile::tempdir().unwrap();
     let running = Running::start(sqlite(dir.path()).await, "a").await;
     let job = running.submit(&chain(dir.path(), 2), &[]).await;
-    let hello = Hello { worker: model::WorkerId::new("w1"), incarnation: 1, pools: vec!["default".to_owned()], held: Vec::new() };
+    let hello = Hello {
+        worker: model::WorkerId::new("w1"),
+        incarnation: 1,
+        pools: vec!["default".to_owned()],
+        held: Vec::new(),
+    };
     let mut session = running.handle.open(hello).await.unwrap();
-    session.to_scheduler.send(FromWorker::Claim { pool: "default".to_owned(), tokens: tokens(1) }).await.unwrap();
-    assert!(matches!(session.from_scheduler.recv().await.unwrap(), ToWorker::Grants { grants, .. } if grants.len() == 1));
+    session
+        .to_scheduler
+        .send(FromWorker::Claim { pool: "default".to_owned(), tokens: tokens(1) })
+        .await
+        .unwrap();
+    assert!(
+        matches!(session.from_scheduler.recv().await.unwrap(), ToWorker::Grants { grants, .. } if grants.len() == 1)
+    );
     drop(session);
     let _back = running.work("w1");
     assert_eq!(running.ended(&job).await, JobStatus::Succeeded);
@@ -125,15 +155,28 @@ async fn a_child_workflow_is_created_joined_and_rerun_in_place() {
     let worker = running.work("w1");
     let nodes = "<start to=\"x\"/><action name=\"x\"><shell xmlns=\"uri:oozie:shell-action:1.0\"><resource-manager>local</resource-manager><name-node>file:///</name-node><exec>${wf:run() gt 0 ? 'x' : nothing}</exec></shell><ok to=\"end\"/><error to=\"fail\"/></action>";
     let child = app(dir.path(), "child", nodes);
-    let sub = format!("<start to=\"s\"/><action name=\"s\"><sub-workflow><app-path>file://{}</app-path><propagate-configuration/></sub-workflow><ok to=\"end\"/><error to=\"fail\"/></action>", child.display());
+    let sub = format!(
+        "<start to=\"s\"/><action name=\"s\"><sub-workflow><app-path>file://{}</app-path><propagate-configuration/></sub-workflow><ok to=\"end\"/><error to=\"fail\"/></action>",
+        child.display()
+    );
     let job = running.submit(&app(dir.path(), "parent", &sub), &[]).await;
     assert_eq!(running.ended(&job).await, JobStatus::Killed);
-    let first = check_replay(&*running.store, &job).await.action(&NodeName::new("s")).unwrap().child.clone().unwrap();
+    let first = check_replay(&*running.store, &job)
+        .await
+        .action(&NodeName::new("s"))
+        .unwrap()
+        .child
+        .clone()
+        .unwrap();
     let again = Command::Rerun([("oozie.wf.rerun.failnodes", "true")].into_iter().collect());
     running.handle.command(&job, "joe", again).await.unwrap();
     assert_eq!(running.ended(&job).await, JobStatus::Succeeded);
     let stored = check_replay(&*running.store, &job).await;
-    assert_eq!(stored.action(&NodeName::new("s")).unwrap().child.as_ref(), Some(&first), "the child keeps its id");
+    assert_eq!(
+        stored.action(&NodeName::new("s")).unwrap().child.as_ref(),
+        Some(&first),
+        "the child keeps its id"
+    );
     let child = check_replay(&*running.store, &first).await;
     assert_eq!((child.header.status, child.header.run.0), (JobStatus::Succeeded, 1));
     worker.abort();
@@ -154,7 +197,8 @@ async fn commands_about_no_job_and_bad_applications_say_what_is_wrong() {
     };
     assert_eq!(refused("<start to=\"nowhere\"/>").await, "E0708");
     assert_eq!(refused("<nonsense/>").await, "E0701");
-    let missing = running.handle.submit(request(&dir.path().join("missing"), &[], None)).await.unwrap_err();
+    let missing =
+        running.handle.submit(request(&dir.path().join("missing"), &[], None)).await.unwrap_err();
     assert_eq!(missing.code, "E0504");
     running.stop().await;
 }
@@ -165,9 +209,18 @@ async fn suspend_resume_and_questions_to_files() {
     let running = Running::start(sqlite(dir.path()).await, "a").await;
     let _worker = running.work("w1");
     let there = format!("file://{}", dir.path().display());
-    let nodes = format!("<start to=\"d\"/><decision name=\"d\"><switch><case to=\"x\">${{fs:exists('{there}') and fs:isDir('{there}')}}</case><default to=\"fail\"/></switch></decision>{}", noop("x", "end"));
-    let job = running.submit(&app(dir.path(), "ask", &nodes), &[("oozie.suspend.on.nodes", "x")]).await;
-    assert_eq!(running.reached(&job, |status| status == JobStatus::Suspended || status.is_terminal()).await, JobStatus::Suspended);
+    let nodes = format!(
+        "<start to=\"d\"/><decision name=\"d\"><switch><case to=\"x\">${{fs:exists('{there}') and fs:isDir('{there}')}}</case><default to=\"fail\"/></switch></decision>{}",
+        noop("x", "end")
+    );
+    let job =
+        running.submit(&app(dir.path(), "ask", &nodes), &[("oozie.suspend.on.nodes", "x")]).await;
+    assert_eq!(
+        running
+            .reached(&job, |status| status == JobStatus::Suspended || status.is_terminal())
+            .await,
+        JobStatus::Suspended
+    );
     let explained = running.handle.explain(&job).await.unwrap();
     assert!(explained.summary.contains("HW1002"), "{explained:?}");
     running.handle.command(&job, "joe", Command::Resume).await.unwrap();
@@ -187,13 +240,22 @@ async fn a_fork_of_a_thousand_joins() {
     nodes += &(0..1000).map(|index| noop(&format!("a{index}"), "j")).collect::<String>();
     nodes += "<join name=\"j\" to=\"end\"/>";
     let path = app(dir.path(), "wide", "");
-    let text = std::fs::read_to_string(path.join("workflow.xml")).unwrap().replace("<kill", &format!("{nodes}<kill"));
+    let text = std::fs::read_to_string(path.join("workflow.xml"))
+        .unwrap()
+        .replace("<kill", &format!("{nodes}<kill"));
     std::fs::write(path.join("workflow.xml"), text).unwrap();
     let job = match running.handle.submit(request(&path, &[], None)).await {
         Ok(job) => job,
-        Err(error) => return assert_eq!(error.code, "E0736", "a definition of this size is over Oozie's limit"),
+        Err(error) => {
+            return assert_eq!(
+                error.code, "E0736",
+                "a definition of this size is over Oozie's limit"
+            );
+        }
     };
     assert_eq!(running.ended(&job).await, JobStatus::Succeeded);
-    tokio::time::timeout(Duration::from_secs(30), check_replay(&*running.store, &job)).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), check_replay(&*running.store, &job))
+        .await
+        .unwrap();
     running.stop().await;
 }

@@ -14,7 +14,11 @@ use crate::bench::{Running, chain, check_dense, check_replay, new_cluster, reque
 
 /// How long they fight; `HOWDAH_LONG=1` makes it a minute.
 fn fight() -> Duration {
-    if std::env::var_os("HOWDAH_LONG").is_some() { Duration::from_secs(60) } else { Duration::from_secs(10) }
+    if std::env::var_os("HOWDAH_LONG").is_some() {
+        Duration::from_secs(60)
+    } else {
+        Duration::from_secs(10)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -37,7 +41,11 @@ async fn a_deposed_scheduler_writes_nothing_and_the_new_one_goes_on() {
 async fn a_chain_runs_on_postgres() {
     let dir = tempfile::tempdir().unwrap();
     let url = testkit::postgres::Postgres::shared().database();
-    let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&url, files_local::SystemEntropy.nonce(), &new_cluster()).await.unwrap());
+    let store: Arc<dyn Store> = Arc::new(
+        PostgresStore::open(&url, files_local::SystemEntropy.nonce(), &new_cluster())
+            .await
+            .unwrap(),
+    );
     let running = Running::start(store, "a").await;
     let _worker = running.work("w1");
     let job = running.submit(&chain(dir.path(), 10), &[]).await;
@@ -58,7 +66,8 @@ async fn two_schedulers_take_shards_from_each_other_under_load() {
     let mut current: Option<Running> = None;
     while tokio::time::Instant::now() < deadline {
         let process: Nonce = files_local::SystemEntropy.nonce();
-        let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&url, process, &new_cluster()).await.unwrap());
+        let store: Arc<dyn Store> =
+            Arc::new(PostgresStore::open(&url, process, &new_cluster()).await.unwrap());
         let next = Running::start(store, &format!("s{rounds}")).await;
         let _worker = next.work(&format!("w{rounds}"));
         for running in current.iter().chain([&next]) {
@@ -70,7 +79,9 @@ async fn two_schedulers_take_shards_from_each_other_under_load() {
             }
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
-        current = Some(next);
+        if let Some(deposed) = current.replace(next) {
+            deposed.stop().await;
+        }
         rounds += 1;
     }
     let last = current.unwrap();
@@ -79,6 +90,13 @@ async fn two_schedulers_take_shards_from_each_other_under_load() {
         check_replay(&*last.store, job).await;
     }
     check_dense(&*last.store).await;
-    assert!(rounds > 10 && jobs.len() > 50 && refused > 0, "{rounds} rounds, {} jobs, {refused} refused", jobs.len());
-    println!("{rounds} takes, {} jobs acknowledged and ended, {refused} submits refused", jobs.len());
+    assert!(
+        rounds > 10 && jobs.len() > 50 && refused > 0,
+        "{rounds} rounds, {} jobs, {refused} refused",
+        jobs.len()
+    );
+    println!(
+        "{rounds} takes, {} jobs acknowledged and ended, {refused} submits refused",
+        jobs.len()
+    );
 }
