@@ -1,24 +1,24 @@
-//! Places where tests may make a process die or a step panic. Without the feature `crash-points` all of this is nothing.
+//! Places where tests may make a process die or a step panic. In a release build all of this is nothing.
 //!
 //! `HOWDAH_CRASH_AT=<point>:<nth>` aborts the process when the point is passed for the nth time; `HOWDAH_PANIC_ON=<words>`
 //! panics in the step of an event whose stored form holds these words.
 
 /// A place between two steps of the log: the process may end here.
-#[cfg(not(feature = "crash-points"))]
+#[cfg(not(debug_assertions))]
 #[inline]
 pub fn point(_name: &'static str) {}
 
 /// Whether a panic is planted for events whose stored form holds these words.
-#[cfg(not(feature = "crash-points"))]
+#[cfg(not(debug_assertions))]
 #[inline]
 pub fn is_panic_planted(_stored_form: impl FnOnce() -> String) -> bool {
     false
 }
 
-#[cfg(feature = "crash-points")]
+#[cfg(debug_assertions)]
 pub use planted::{is_panic_planted, point};
 
-#[cfg(feature = "crash-points")]
+#[cfg(debug_assertions)]
 mod planted {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU64, Ordering};

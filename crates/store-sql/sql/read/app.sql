@@ -1,0 +1,2 @@
+-- Index: the primary key.
+SELECT source FROM app WHERE digest = $1

@@ -1,0 +1,2 @@
+-- Index: job_status, read alone.
+SELECT status, count(*) AS jobs FROM job WHERE kind = 'W' GROUP BY status

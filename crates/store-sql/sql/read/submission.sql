@@ -1,0 +1,2 @@
+-- Index: the primary key.
+SELECT job FROM submission WHERE key = $1

@@ -1,0 +1,2 @@
+INSERT INTO quarantine (job, at, event, why)
+VALUES (?, ?, ?, ?)

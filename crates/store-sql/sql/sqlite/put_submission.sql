@@ -1,0 +1,4 @@
+-- Index: the primary key.
+INSERT INTO submission (key, job)
+VALUES (?, ?)
+ON CONFLICT DO NOTHING

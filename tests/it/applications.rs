@@ -1,0 +1,1 @@
+//! Oozie's own example applications run to the status that Oozie would give.

@@ -1,0 +1,1 @@
+//! kill -9 at every point of the log: nothing is lost and nothing runs twice.

@@ -1,0 +1,1 @@
+//! Every application in `examples/` ends as its entry in `expected.json` says.
