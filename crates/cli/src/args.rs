@@ -13,7 +13,13 @@ use crate::failure::Style;
 /// The commands `job`, `jobs`, `admin`, `validate`, `info` and `version` are Oozie's: their options may be written with
 /// one dash (`-config job.properties -run`), and a script that calls `oozie` works with an alias.
 #[derive(Debug, Parser)]
-#[command(name = "howdah", version, term_width = 100, args_override_self = true, disable_help_subcommand = true)]
+#[command(
+    name = "howdah",
+    version,
+    term_width = 100,
+    args_override_self = true,
+    disable_help_subcommand = true
+)]
 pub struct Howdah {
     /// What to do.
     #[command(subcommand)]
@@ -517,7 +523,9 @@ impl Command {
 /// Whether a command of this name speaks as Oozie does when its options cannot even be read.
 pub fn style_of(name: &str) -> Style {
     match name {
-        "standalone" | "run" | "explain" | "logs" | "events" | "replay" | "completion" => Style::Ours,
+        "standalone" | "run" | "explain" | "logs" | "events" | "replay" | "completion" => {
+            Style::Ours
+        }
         _ => Style::Oozie,
     }
 }

@@ -14,7 +14,9 @@ macro_rules! bean {
 }
 
 /// A JSON null is as good as a missing key.
-fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
@@ -123,7 +125,8 @@ mod tests {
     fn numbers_and_texts_are_read_alike() {
         let jobs = r#"[{"frequency":60},{"frequency":"0 * * * *"},{"frequency":null}]"#;
         let jobs: Vec<CoordinatorJob> = serde_json::from_str(jobs).expect("jobs");
-        let frequencies: Vec<Option<&str>> = jobs.iter().map(|job| job.frequency.0.as_deref()).collect();
+        let frequencies: Vec<Option<&str>> =
+            jobs.iter().map(|job| job.frequency.0.as_deref()).collect();
         assert_eq!(frequencies, [Some("60"), Some("0 * * * *"), None]);
     }
 }

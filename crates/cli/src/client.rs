@@ -38,7 +38,14 @@ impl Client {
     /// Of a server, for a user. With `trace`, each request is told on standard output, as `-debug` does in Oozie.
     pub fn new(http: Http, base: &str, user: &str, do_as: Option<&str>, trace: bool) -> Client {
         let base = base.trim_end_matches('/').to_owned();
-        Client { http, base, user: user.to_owned(), do_as: do_as.map(str::to_owned), trace, version: OnceLock::new() }
+        Client {
+            http,
+            base,
+            user: user.to_owned(),
+            do_as: do_as.map(str::to_owned),
+            trace,
+            version: OnceLock::new(),
+        }
     }
 
     /// Who asks.
@@ -69,7 +76,12 @@ impl Client {
     ///
     /// # Errors
     /// The server's refusal.
-    pub fn command(&self, job: &str, params: Params<'_>, conf: Option<&Configuration>) -> Result<Answer, Failure> {
+    pub fn command(
+        &self,
+        job: &str,
+        params: Params<'_>,
+        conf: Option<&Configuration>,
+    ) -> Result<Answer, Failure> {
         let url = self.url(self.version()?, &format!("job/{}", path_encoded(job)), params);
         let xml = conf.map(definition::write_configuration);
         self.send(&Request { method: Method::PUT, url, xml, idempotency_key: None })
@@ -98,7 +110,12 @@ impl Client {
     ///
     /// # Errors
     /// When no answer came.
-    pub fn admin(&self, method: Method, resource: &str, params: Params<'_>) -> Result<Answer, Failure> {
+    pub fn admin(
+        &self,
+        method: Method,
+        resource: &str,
+        params: Params<'_>,
+    ) -> Result<Answer, Failure> {
         let url = self.url(self.version()?, &format!("admin/{resource}"), params);
         self.send_any(&Request { method, url, xml: None, idempotency_key: None })
     }
@@ -112,8 +129,13 @@ impl Client {
         let is_local = !local.contains("://");
         let path = if is_local { absolute(local)? } else { local.to_owned() };
         let unreadable = |error| Failure::Plain(format!("cannot read {path}: {error}"));
-        let xml = if is_local { fs::read_to_string(&path).map_err(unreadable)? } else { String::new() };
-        let url = self.url(VERSIONS[0], "validate", &[("file", Some(&path)), ("user", Some(self.user()))]);
+        let xml =
+            if is_local { fs::read_to_string(&path).map_err(unreadable)? } else { String::new() };
+        let url = self.url(
+            VERSIONS[0],
+            "validate",
+            &[("file", Some(&path)), ("user", Some(self.user()))],
+        );
         #[derive(serde::Deserialize)]
         struct Validated {
             validate: String,
@@ -160,11 +182,17 @@ impl Client {
         if let Some(version) = self.version.get() {
             return Ok(*version);
         }
-        let spoken: Vec<u64> = self.http.send(&Request::get(format!("{}/versions", self.base)))?.or_refusal()?.json()?;
-        let best = VERSIONS.into_iter().find(|version| spoken.contains(version)).ok_or_else(|| {
-            let message = format!("Supported version [2] or less, Unsupported versions{spoken:?}");
-            Failure::coded("UNSUPPORTED_VERSION", message)
-        })?;
+        let spoken: Vec<u64> = self
+            .http
+            .send(&Request::get(format!("{}/versions", self.base)))?
+            .or_refusal()?
+            .json()?;
+        let best =
+            VERSIONS.into_iter().find(|version| spoken.contains(version)).ok_or_else(|| {
+                let message =
+                    format!("Supported version [2] or less, Unsupported versions{spoken:?}");
+                Failure::coded("UNSUPPORTED_VERSION", message)
+            })?;
         Ok(*self.version.get_or_init(|| best))
     }
 
@@ -174,8 +202,10 @@ impl Client {
 
     fn query(&self, params: Params<'_>) -> String {
         let identity = [("user.name", Some(self.user.as_str())), ("doAs", self.do_as.as_deref())];
-        let given = params.iter().chain(&identity).filter_map(|(name, value)| Some((name, (*value)?)));
-        let pairs: Vec<String> = given.map(|(name, value)| format!("{name}={}", query_encoded(value))).collect();
+        let given =
+            params.iter().chain(&identity).filter_map(|(name, value)| Some((name, (*value)?)));
+        let pairs: Vec<String> =
+            given.map(|(name, value)| format!("{name}={}", query_encoded(value))).collect();
         format!("?{}", pairs.join("&"))
     }
 

@@ -19,7 +19,11 @@ pub fn is_given(file: Option<&str>, defines: &[String]) -> bool {
 ///
 /// # Errors
 /// When nothing is given, or the file cannot be read.
-pub fn gathered(file: Option<&str>, defines: &[String], user: &str) -> Result<Configuration, Failure> {
+pub fn gathered(
+    file: Option<&str>,
+    defines: &[String],
+    user: &str,
+) -> Result<Configuration, Failure> {
     if !is_given(file, defines) {
         return Err(Failure::Plain("configuration is not specified".to_owned()));
     }
@@ -42,18 +46,25 @@ pub fn from_file(file: &str) -> Result<Configuration, Failure> {
     if !Path::new(file).exists() {
         return Err(Failure::Plain(format!("configuration file [{file}] not found")));
     }
-    let unreadable = |error| Failure::Plain(format!("cannot read the configuration file [{file}]: {error}"));
+    let unreadable =
+        |error| Failure::Plain(format!("cannot read the configuration file [{file}]: {error}"));
     let bytes = fs::read(file).map_err(unreadable)?;
     let limits = definition::Limits::configuration();
-    let malformed = |problem: model::Diagnostic| Failure::coded(problem.code.clone(), format!("{file}: {problem}"));
+    let malformed = |problem: model::Diagnostic| {
+        Failure::coded(problem.code.clone(), format!("{file}: {problem}"))
+    };
     let text = definition::decode(&bytes, limits).map_err(malformed)?;
     match Path::new(file).extension().and_then(|extension| extension.to_str()) {
         Some("properties") => definition::read_properties(text).map_err(malformed),
-        Some("xml") => definition::read_configuration(text).map_err(|problems| match problems.into_iter().next() {
-            Some(first) => malformed(first),
-            None => Failure::Plain(format!("cannot read the configuration file [{file}]")),
+        Some("xml") => definition::read_configuration(text).map_err(|problems| {
+            match problems.into_iter().next() {
+                Some(first) => malformed(first),
+                None => Failure::Plain(format!("cannot read the configuration file [{file}]")),
+            }
         }),
-        _ => Err(Failure::Plain("configuration must be a '.properties' or a '.xml' file".to_owned())),
+        _ => {
+            Err(Failure::Plain("configuration must be a '.properties' or a '.xml' file".to_owned()))
+        }
     }
 }
 
@@ -84,20 +95,20 @@ mod tests {
 
     #[test]
     fn defines_win_over_the_file_and_the_user_is_added() {
-        check("job.properties", "a=1\nb : two\n", &["b=3", "c", "d=x=y"], &[
-            ("a", "1"),
-            ("b", "3"),
-            ("c", "true"),
-            ("d", "x=y"),
-            ("user.name", "joe"),
-        ]);
+        check(
+            "job.properties",
+            "a=1\nb : two\n",
+            &["b=3", "c", "d=x=y"],
+            &[("a", "1"), ("b", "3"), ("c", "true"), ("d", "x=y"), ("user.name", "joe")],
+        );
         let xml = "<configuration><property><name>user.name</name><value>ann</value></property></configuration>";
         check("job.xml", xml, &[], &[("user.name", "ann")]);
     }
 
     #[test]
     fn what_cannot_be_used_is_named() {
-        let said = |file: Option<&str>| gathered(file, &[], "joe").expect_err("unusable").to_string();
+        let said =
+            |file: Option<&str>| gathered(file, &[], "joe").expect_err("unusable").to_string();
         assert_eq!(said(None), "configuration is not specified");
         assert_eq!(said(Some("/nonexistent/job.properties")), "configuration is not specified");
         let (_directory, path) = file("job.txt", "a=1");

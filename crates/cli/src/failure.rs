@@ -74,7 +74,9 @@ impl Failure {
     #[must_use]
     pub fn with_exit(self, exit: u8) -> Failure {
         match self {
-            Failure::Coded { code, message, help, .. } => Failure::Coded { code, message, help, exit: Some(exit) },
+            Failure::Coded { code, message, help, .. } => {
+                Failure::Coded { code, message, help, exit: Some(exit) }
+            }
             Failure::Plain(_) | Failure::Usage(_) | Failure::Quiet(_) => self,
         }
     }
@@ -98,7 +100,10 @@ impl Failure {
         match (self, style) {
             (Failure::Quiet(_), _) => Ok(()),
             (Failure::Usage(message), Style::Oozie) => {
-                writeln!(err, "Invalid sub-command: {message}\n\nuse 'help [sub-command]' for help details")
+                writeln!(
+                    err,
+                    "Invalid sub-command: {message}\n\nuse 'help [sub-command]' for help details"
+                )
             }
             (_, Style::Oozie) => writeln!(err, "Error: {self}"),
             (Failure::Coded { code, message, help, .. }, Style::Ours) => {
@@ -106,7 +111,9 @@ impl Failure {
                 writeln!(err, "{head}: {message}")?;
                 help.iter().try_for_each(|next| writeln!(err, "  help: {next}"))
             }
-            (Failure::Plain(message), Style::Ours) => writeln!(err, "{}: {message}", red("error", color)),
+            (Failure::Plain(message), Style::Ours) => {
+                writeln!(err, "{}: {message}", red("error", color))
+            }
             (Failure::Usage(message), Style::Ours) => writeln!(err, "{message}"),
         }
     }
@@ -134,16 +141,25 @@ mod tests {
     fn check(failure: &Failure, style: Style, text: &str, exit: u8) {
         let mut err = Vec::new();
         failure.tell(style, false, &mut err).expect("a vector takes everything");
-        assert_eq!((String::from_utf8(err).expect("text").as_str(), failure.exit(style)), (text, exit));
+        assert_eq!(
+            (String::from_utf8(err).expect("text").as_str(), failure.exit(style)),
+            (text, exit)
+        );
     }
 
     #[test]
     fn oozie_commands_fail_as_oozie_does_and_ours_say_what_next() {
-        let refused = Failure::coded("E0604", "Job does not exist [x]").with_help("list jobs with `howdah jobs`");
+        let refused = Failure::coded("E0604", "Job does not exist [x]")
+            .with_help("list jobs with `howdah jobs`");
         check(&refused, Style::Oozie, "Error: E0604 : Job does not exist [x]\n", 255);
         let ours = "error[E0604]: Job does not exist [x]\n  help: list jobs with `howdah jobs`\n";
         check(&refused, Style::Ours, ours, 1);
-        check(&Failure::Plain("no such file".to_owned()), Style::Oozie, "Error: no such file\n", 255);
+        check(
+            &Failure::Plain("no such file".to_owned()),
+            Style::Oozie,
+            "Error: no such file\n",
+            255,
+        );
         let usage = Failure::Usage("Unrecognized option: -x".to_owned());
         let said = "Invalid sub-command: Unrecognized option: -x\n\nuse 'help [sub-command]' for help details\n";
         check(&usage, Style::Oozie, said, 255);

@@ -115,7 +115,9 @@ impl Http {
             builder = builder.header("Idempotency-Key", key);
         }
         match &request.xml {
-            Some(xml) => self.agent.run(builder.header("Content-Type", "application/xml;charset=UTF-8").body(xml)?),
+            Some(xml) => self
+                .agent
+                .run(builder.header("Content-Type", "application/xml;charset=UTF-8").body(xml)?),
             None if request.method == Method::PUT => self.agent.run(builder.body("")?),
             None => self.agent.run(builder.body(())?),
         }
@@ -131,7 +133,8 @@ impl Request {
     fn may_be_sent_again(&self, error: &ureq::Error) -> bool {
         match error {
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => true,
-            ureq::Error::ConnectionFailed | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => true,
+            ureq::Error::ConnectionFailed
+            | ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => true,
             ureq::Error::Io(_) | ureq::Error::Timeout(_) | ureq::Error::Protocol(_) => {
                 self.method == Method::GET || self.idempotency_key.is_some()
             }
@@ -162,7 +165,8 @@ impl Answer {
         if self.response.status().is_success() {
             return Ok(self);
         }
-        let header = |name: &str| Some(self.response.headers().get(name)?.to_str().ok()?.to_owned());
+        let header =
+            |name: &str| Some(self.response.headers().get(name)?.to_str().ok()?.to_owned());
         let status = self.response.status();
         let reason = status.canonical_reason().unwrap_or("no reason given").to_owned();
         if let (Some(code), message) = (header("oozie-error-code"), header("oozie-error-message")) {
@@ -184,7 +188,10 @@ impl Answer {
         let text = self.text()?;
         serde_json::from_str(&text).map_err(|error| {
             let start: String = text.chars().take(80).collect();
-            Failure::coded(IO_ERROR, format!("the server's answer is not what was expected ({error}): {start}"))
+            Failure::coded(
+                IO_ERROR,
+                format!("the server's answer is not what was expected ({error}): {start}"),
+            )
         })
     }
 
@@ -194,7 +201,8 @@ impl Answer {
     /// When the connection breaks, or it is too long.
     pub fn text(mut self) -> Result<String, Failure> {
         let body = self.response.body_mut().with_config().limit(WHOLE_BYTES_MAX).lossy_utf8(true);
-        body.read_to_string().map_err(|error| Failure::coded(IO_ERROR, format!("the answer broke off: {error}")))
+        body.read_to_string()
+            .map_err(|error| Failure::coded(IO_ERROR, format!("the answer broke off: {error}")))
     }
 
     /// The body as it comes.
@@ -208,12 +216,18 @@ pub fn query_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => encoded.push(char::from(byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => {
+                encoded.push(char::from(byte))
+            }
             b' ' => encoded.push('+'),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
+            _ => encoded.extend(['%', hexadecimal(byte >> 4), hexadecimal(byte & 15)]),
         }
     }
     encoded
+}
+
+fn hexadecimal(four_bits: u8) -> char {
+    char::from_digit(u32::from(four_bits), 16).unwrap_or('0').to_ascii_uppercase()
 }
 
 /// A text as one segment of a path.

@@ -43,11 +43,18 @@ pub fn main() -> ExitCode {
     let mut arguments = env::args_os().skip(1);
     match arguments.next() {
         Some(first) if first == supervisor::FIRST_ARGUMENT => supervisor::main(arguments),
-        Some(first) if first == executor_worker::BUILTIN_ARGUMENT => executor_worker::run_builtin(arguments),
+        Some(first) if first == executor_worker::BUILTIN_ARGUMENT => {
+            executor_worker::run_builtin(arguments)
+        }
         _ => {
-            let words = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+            let words =
+                env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
             let environment = Environment::of_process();
-            ExitCode::from(run(words, &environment, &mut Streams::of_process().terminal(&environment)))
+            ExitCode::from(run(
+                words,
+                &environment,
+                &mut Streams::of_process().terminal(&environment),
+            ))
         }
     }
 }
@@ -57,8 +64,12 @@ pub fn run(mut words: Vec<String>, environment: &Environment, terminal: &mut Ter
     let defines = Defines::taken_from(&mut words);
     let (style, done) = match parsed(&words) {
         Err(failure) => (args::style_of(words.first().map_or("", String::as_str)), Err(failure)),
-        Ok(Parsed::Told(text)) => (Style::Ours, terminal.out.write_all(text.as_bytes()).map_err(Failure::from)),
-        Ok(Parsed::Command(command)) => (command.style(), execute(&command, environment, &defines, terminal)),
+        Ok(Parsed::Told(text)) => {
+            (Style::Ours, terminal.out.write_all(text.as_bytes()).map_err(Failure::from))
+        }
+        Ok(Parsed::Command(command)) => {
+            (command.style(), execute(&command, environment, &defines, terminal))
+        }
     };
     let flushed = terminal.out.flush().map_err(Failure::from);
     let Err(failure) = done.and(flushed) else { return 0 };
@@ -69,14 +80,16 @@ pub fn run(mut words: Vec<String>, environment: &Environment, terminal: &mut Ter
 }
 
 enum Parsed {
-    Command(Command),
+    Command(Box<Command>),
     /// Help or version, asked for.
     Told(String),
 }
 
 /// The command that the words say.
 fn parsed(words: &[String]) -> Result<Parsed, Failure> {
-    let Some(name) = words.first() else { return Err(Failure::Usage("missing sub-command".to_owned())) };
+    let Some(name) = words.first() else {
+        return Err(Failure::Usage("missing sub-command".to_owned()));
+    };
     let root = Howdah::command();
     let Some(command) = root.find_subcommand(name) else {
         if name.starts_with('-') {
@@ -95,10 +108,13 @@ fn parsed(words: &[String]) -> Result<Parsed, Failure> {
 fn matched(words: Vec<String>) -> Result<Parsed, Failure> {
     let command = Howdah::command();
     let words = std::iter::once("howdah".to_owned()).chain(words);
-    let read = command.try_get_matches_from(words).and_then(|matches| Howdah::from_arg_matches(&matches));
+    let read =
+        command.try_get_matches_from(words).and_then(|matches| Howdah::from_arg_matches(&matches));
     match read {
-        Ok(howdah) => Ok(Parsed::Command(howdah.command)),
-        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+        Ok(howdah) => Ok(Parsed::Command(Box::new(howdah.command))),
+        Err(error)
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
+        {
             Ok(Parsed::Told(error.to_string()))
         }
         Err(error) => {
@@ -117,25 +133,37 @@ fn execute(
     let client = |connection| oozie::client(connection, environment, defines);
     let view = |zones, verbose| View { zone: oozie::zone(zones, environment), verbose };
     match command {
-        Command::Job(job) => {
-            oozie::job::run(terminal.out, job, &client(&job.connection)?, &view(&job.zones, job.verbose))
+        Command::Job(job) => oozie::job::run(
+            terminal.out,
+            job,
+            &client(&job.connection)?,
+            &view(&job.zones, job.verbose),
+        ),
+        Command::Jobs(jobs) => oozie::jobs::run(
+            terminal.out,
+            jobs,
+            &client(&jobs.connection)?,
+            &view(&jobs.zones, jobs.verbose),
+        ),
+        Command::Admin(admin) => {
+            oozie::admin::run(terminal.out, admin, &client(&admin.connection)?)
         }
-        Command::Jobs(jobs) => {
-            oozie::jobs::run(terminal.out, jobs, &client(&jobs.connection)?, &view(&jobs.zones, jobs.verbose))
-        }
-        Command::Admin(admin) => oozie::admin::run(terminal.out, admin, &client(&admin.connection)?),
         Command::Info(info) => Ok(oozie::info::info(terminal.out, info)?),
         Command::Version => Ok(oozie::info::version(terminal.out)?),
         Command::Help(help) => explained(help.command.as_deref(), terminal),
         Command::Validate(validate) if validate.connection.oozie.is_some() => {
             ours::validate::by_server(terminal.out, &validate.path, &client(&validate.connection)?)
         }
-        Command::Validate(validate) => ours::validate::here(terminal, &validate.path, validate.json),
+        Command::Validate(validate) => {
+            ours::validate::here(terminal, &validate.path, validate.json)
+        }
         Command::Standalone(standalone) => ours::standalone::run(standalone, environment, terminal),
         Command::Run(run) => ours::run::run(run, environment, terminal),
         Command::Explain(one) => ours::explain::run(terminal, one, &client(&one.connection)?),
-        Command::Logs(logs) => ours::logs::run(terminal, logs, &client(&logs.connection)?),
-        Command::Events(events) => ours::events::run(terminal, events, &client(&events.connection)?),
+        Command::Logs(logs) => ours::logs::run(terminal, logs, client(&logs.connection)?),
+        Command::Events(events) => {
+            ours::events::run(terminal, events, &client(&events.connection)?)
+        }
         Command::Replay(one) => ours::replay::run(terminal, one, &client(&one.connection)?),
         Command::Completion(completion) => {
             clap_complete::generate(completion.shell, &mut args::command(), "howdah", terminal.out);

@@ -29,7 +29,11 @@ pub fn to_clap(command: &Command, words: &[String]) -> Result<Vec<String>, Strin
         let joined = match (option.takes_value, option.value) {
             (false, None) => option.spelling,
             (true, Some(value)) => format!("{}={value}", option.spelling),
-            (false, Some(value)) => return Err(format!("Unrecognized option: {word} (it takes no value, not `{value}`)")),
+            (false, Some(value)) => {
+                return Err(format!(
+                    "Unrecognized option: {word} (it takes no value, not `{value}`)"
+                ));
+            }
             (true, None) => match rest.next_if(|next| !options.knows(next)) {
                 Some(value) => format!("{}={value}", option.spelling),
                 None if option.optional => option.spelling,
@@ -99,7 +103,9 @@ impl Options {
         // `-Dname=value`: a one-letter option with its value in the same word.
         let first = name.chars().next().map(String::from).unwrap_or_default();
         match self.known.get(&first) {
-            Some(known) if known.takes_value => Ok(Some(known.found(&first, Some(&name[first.len()..])))),
+            Some(known) if known.takes_value => {
+                Ok(Some(known.found(&first, Some(&name[first.len()..]))))
+            }
             _ => Err(format!("Unrecognized option: {word}")),
         }
     }
@@ -142,7 +148,8 @@ mod tests {
     #[track_caller]
     fn check(words: &str, expected: &str) {
         let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        let answer = to_clap(&command(), &words).map_or_else(|error| format!("! {error}"), |done| done.join(" "));
+        let answer = to_clap(&command(), &words)
+            .map_or_else(|error| format!("! {error}"), |done| done.join(" "));
         assert_eq!(answer, expected);
     }
 

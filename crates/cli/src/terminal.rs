@@ -92,7 +92,13 @@ fn user_name(variables: &BTreeMap<String, String>) -> String {
         let name = fields.next()?;
         (fields.nth(1)? == id).then(|| name.to_owned())
     };
-    let shell = || variables.get("USER").or_else(|| variables.get("LOGNAME")).filter(|name| !name.is_empty()).cloned();
+    let shell = || {
+        variables
+            .get("USER")
+            .or_else(|| variables.get("LOGNAME"))
+            .filter(|name| !name.is_empty())
+            .cloned()
+    };
     passwords.lines().find_map(of_id).or_else(shell).unwrap_or(id)
 }
 

@@ -16,7 +16,11 @@ pub(crate) enum Reply {
 
 impl Reply {
     pub(crate) fn json(body: &str) -> Reply {
-        Reply::Answer("200 OK", vec![("Content-Type", "application/json; charset=\"UTF-8\"")], body.to_owned())
+        Reply::Answer(
+            "200 OK",
+            vec![("Content-Type", "application/json; charset=\"UTF-8\"")],
+            body.to_owned(),
+        )
     }
 
     pub(crate) fn created(body: &str) -> Reply {
@@ -24,7 +28,11 @@ impl Reply {
     }
 
     pub(crate) fn text(body: &str) -> Reply {
-        Reply::Answer("200 OK", vec![("Content-Type", "text/plain; charset=\"UTF-8\"")], body.to_owned())
+        Reply::Answer(
+            "200 OK",
+            vec![("Content-Type", "text/plain; charset=\"UTF-8\"")],
+            body.to_owned(),
+        )
     }
 
     pub(crate) fn refusal(code: &'static str, message: &'static str) -> Reply {
@@ -90,14 +98,22 @@ fn serve(mut stream: TcpStream, reply: &Reply, heard: &Mutex<Vec<Asked>>) {
         let Some((name, value)) = line.trim_end().split_once(": ") else { break };
         asked.headers.push((name.to_lowercase(), value.to_owned()));
     }
-    let length = asked.header("content-length").map_or(0, |length| length.parse().expect("a number"));
+    let length =
+        asked.header("content-length").map_or(0, |length| length.parse().expect("a number"));
     let mut body = vec![0; length];
     reader.read_exact(&mut body).expect("the whole body");
     asked.body = String::from_utf8(body).expect("text");
     heard.lock().expect("no panic").push(asked);
     if let Reply::Answer(status, headers, body) = reply {
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).expect("the client reads");
+        let headers: String =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!(
+            "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        stream
+            .write_all(head.as_bytes())
+            .and_then(|()| stream.write_all(body.as_bytes()))
+            .expect("the client reads");
     }
 }

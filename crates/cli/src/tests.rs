@@ -15,12 +15,21 @@ struct Said {
 }
 
 fn say(words: &[&str], url: Option<&str>) -> Said {
-    let variables = url.map(|url| ("OOZIE_URL".to_owned(), url.to_owned())).into_iter().collect::<BTreeMap<_, _>>();
+    let variables = url
+        .map(|url| ("OOZIE_URL".to_owned(), url.to_owned()))
+        .into_iter()
+        .collect::<BTreeMap<_, _>>();
     let environment = Environment { variables, user: "joe".to_owned() };
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut terminal =
-        Terminal { out: &mut out, err: &mut err, out_color: false, err_color: false, watched: false };
-    let exit = run(words.iter().map(|word| (*word).to_owned()).collect(), &environment, &mut terminal);
+    let mut terminal = Terminal {
+        out: &mut out,
+        err: &mut err,
+        out_color: false,
+        err_color: false,
+        watched: false,
+    };
+    let exit =
+        run(words.iter().map(|word| (*word).to_owned()).collect(), &environment, &mut terminal);
     let text = |bytes| String::from_utf8(bytes).expect("text");
     Said { out: text(out), err: text(err), exit }
 }
@@ -34,37 +43,65 @@ fn check(words: &str, exit: u8, expected: &Expect) {
 
 #[test]
 fn wrong_oozie_command_lines_end_with_255() {
-    check("", 255, &expect![[r#"
+    check(
+        "",
+        255,
+        &expect![[r#"
         Invalid sub-command: missing sub-command
 
         use 'help [sub-command]' for help details
-    "#]]);
-    check("jbo -run", 255, &expect![[r#"
+    "#]],
+    );
+    check(
+        "jbo -run",
+        255,
+        &expect![[r#"
         Invalid sub-command: invalid sub-command [jbo]
 
         use 'help [sub-command]' for help details
-    "#]]);
-    check("job -nonsense", 255, &expect![[r#"
+    "#]],
+    );
+    check(
+        "job -nonsense",
+        255,
+        &expect![[r#"
         Invalid sub-command: Unrecognized option: -nonsense
 
         use 'help [sub-command]' for help details
-    "#]]);
-    check("job -info", 255, &expect![[r#"
+    "#]],
+    );
+    check(
+        "job -info",
+        255,
+        &expect![[r#"
         Invalid sub-command: Missing argument for option: info
 
         use 'help [sub-command]' for help details
-    "#]]);
-    check("job -run", 255, &expect![[r#"
+    "#]],
+    );
+    check(
+        "job -run",
+        255,
+        &expect![[r#"
         Error: configuration is not specified
-    "#]]);
-    check("pig -file x.pig -X -p a=b", 255, &expect![[r#"
+    "#]],
+    );
+    check(
+        "pig -file x.pig -X -p a=b",
+        255,
+        &expect![[r#"
         Error: `pig` is not yet available here
-    "#]]);
-    check("help nonsense", 255, &expect![[r#"
+    "#]],
+    );
+    check(
+        "help nonsense",
+        255,
+        &expect![[r#"
         Invalid sub-command: invalid sub-command [nonsense]
 
         use 'help [sub-command]' for help details
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -73,7 +110,13 @@ fn exactly_one_thing_is_asked_of_a_job() {
     assert_eq!(said(&["job"]).exit, 255);
     let two = said(&["job", "-run", "-kill", "x"]);
     assert_eq!(two.exit, 255);
-    assert!(two.err.starts_with("Invalid sub-command: the argument '--run' cannot be used with '--kill <JOB>'"), "{}", two.err);
+    assert!(
+        two.err.starts_with(
+            "Invalid sub-command: the argument '--run' cannot be used with '--kill <JOB>'"
+        ),
+        "{}",
+        two.err
+    );
 }
 
 #[test]
@@ -89,16 +132,27 @@ fn a_run_prints_the_id_and_a_refusal_goes_to_standard_error() {
     let file = directory.path().join("job.properties");
     fs::write(&file, "a=1\n").expect("writable");
     let words = ["job", "-config", file.to_str().expect("text"), "-D", "b=2", "-run"];
-    let server = TestServer::start(vec![Reply::json("[2]"), Reply::created(r#"{"id":"0000001-1-h-W"}"#)]);
+    let server =
+        TestServer::start(vec![Reply::json("[2]"), Reply::created(r#"{"id":"0000001-1-h-W"}"#)]);
     let said = say(&words, Some(&server.url));
     assert_eq!((said.out.as_str(), said.err.as_str(), said.exit), ("job: 0000001-1-h-W\n", "", 0));
     let body = server.asked().remove(1).body;
-    for property in ["<name>a</name><value>1</value>", "<name>b</name><value>2</value>", "<name>user.name</name><value>joe</value>"] {
+    for property in [
+        "<name>a</name><value>1</value>",
+        "<name>b</name><value>2</value>",
+        "<name>user.name</name><value>joe</value>",
+    ] {
         assert!(body.contains(property), "{body}");
     }
-    let server = TestServer::start(vec![Reply::json("[2]"), Reply::refusal("E0707", "Loop detected at parsing")]);
+    let server = TestServer::start(vec![
+        Reply::json("[2]"),
+        Reply::refusal("E0707", "Loop detected at parsing"),
+    ]);
     let said = say(&words, Some(&server.url));
-    assert_eq!((said.out.as_str(), said.err.as_str(), said.exit), ("", "Error: E0707 : Loop detected at parsing\n", 255));
+    assert_eq!(
+        (said.out.as_str(), said.err.as_str(), said.exit),
+        ("", "Error: E0707 : Loop detected at parsing\n", 255)
+    );
 }
 
 #[test]
@@ -110,10 +164,14 @@ fn a_poll_ends_well_even_when_the_job_failed() {
 
 #[test]
 fn a_log_passes_through_as_it_is() {
-    let server = TestServer::start(vec![Reply::json("[2]"), Reply::text("first\nsecond, no line break")]);
+    let server =
+        TestServer::start(vec![Reply::json("[2]"), Reply::text("first\nsecond, no line break")]);
     let said = say(&["job", "-log", "1-W", "-logfilter", "limit=2"], Some(&server.url));
     assert_eq!((said.out.as_str(), said.exit), ("first\nsecond, no line break", 0));
-    assert_eq!(server.asked()[1].line, "GET /oozie/v2/job/1-W?show=log&logfilter=limit%3D2&user.name=joe");
+    assert_eq!(
+        server.asked()[1].line,
+        "GET /oozie/v2/job/1-W?show=log&logfilter=limit%3D2&user.name=joe"
+    );
 }
 
 #[test]
@@ -130,14 +188,19 @@ fn our_commands_explain_refusals() {
 #[test]
 fn the_history_of_a_job_is_read_page_by_page() {
     let line = |n: u32| {
-        format!(r#"{{"n":{n},"at":"2026-11-22T14:00:00.000Z","name":"started","action":null,"level":"INFO","text":"started","event":{{}},"engine":"0"}}"#)
+        format!(
+            r#"{{"n":{n},"at":"2026-11-22T14:00:00.000Z","name":"started","action":null,"level":"INFO","text":"started","event":{{}},"engine":"0"}}"#
+        )
     };
     let first = Reply::json(&format!(r#"{{"lines":[{}],"next_after":7}}"#, line(7)));
     let second = Reply::json(&format!(r#"{{"lines":[{}],"next_after":null}}"#, line(9)));
     let server = TestServer::start(vec![first, second]);
     let said = say(&["events", "1-W", "--json"], Some(&server.url));
     assert_eq!((said.out.lines().count(), said.exit), (2, 0), "{}", said.err);
-    assert_eq!(server.asked()[1].line, "GET /api/v1/jobs/1-W/history?after=7&len=1000&user.name=joe");
+    assert_eq!(
+        server.asked()[1].line,
+        "GET /api/v1/jobs/1-W/history?after=7&len=1000&user.name=joe"
+    );
 }
 
 #[test]
@@ -146,8 +209,14 @@ fn an_actions_streams_stay_apart() {
     let said = say(&["logs", "1-W", "fetch"], Some(&server.url));
     assert_eq!((said.out.as_str(), said.err.as_str(), said.exit), ("out\n", "err\n", 0));
     let asked = server.asked();
-    assert_eq!(asked[0].line, "GET /api/v1/jobs/1-W/logs/fetch?stream=stdout&follow=false&user.name=joe");
-    assert_eq!(asked[1].line, "GET /api/v1/jobs/1-W/logs/fetch?stream=stderr&follow=false&user.name=joe");
+    assert_eq!(
+        asked[0].line,
+        "GET /api/v1/jobs/1-W/logs/fetch?stream=stdout&follow=false&user.name=joe"
+    );
+    assert_eq!(
+        asked[1].line,
+        "GET /api/v1/jobs/1-W/logs/fetch?stream=stderr&follow=false&user.name=joe"
+    );
 }
 
 #[test]

@@ -45,11 +45,15 @@ impl Zone {
         let rest = id.strip_prefix("GMT")?;
         let sign = if rest.starts_with('-') { -1 } else { 1 };
         let digits = rest.strip_prefix(['+', '-'])?.replace(':', "");
-        if digits.is_empty() || digits.len() > 4 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        if digits.is_empty()
+            || digits.len() > 4
+            || !digits.bytes().all(|byte| byte.is_ascii_digit())
+        {
             return None;
         }
         let number: i32 = digits.parse().ok()?;
-        let (hours, minutes) = if digits.len() <= 2 { (number, 0) } else { (number / 100, number % 100) };
+        let (hours, minutes) =
+            if digits.len() <= 2 { (number, 0) } else { (number / 100, number % 100) };
         if hours > 23 || minutes > 59 {
             return None;
         }
@@ -80,7 +84,10 @@ pub fn parse(text: &str) -> Option<Timestamp> {
 /// A wire date as Java prints a date that nobody formatted: `Thu Jan 01 00:00:00 UTC 2009`, in the zone of this machine.
 pub fn as_java(date: Option<&str>) -> String {
     let moment = date.and_then(parse).map(|moment| moment.to_zoned(TimeZone::system()));
-    moment.map_or_else(|| "null".to_owned(), |local| local.strftime("%a %b %d %H:%M:%S %Z %Y").to_string())
+    moment.map_or_else(
+        || "null".to_owned(),
+        |local| local.strftime("%a %b %d %H:%M:%S %Z %Y").to_string(),
+    )
 }
 
 /// A moment for people, in milliseconds since the epoch: local time, with the zone.
@@ -103,7 +110,8 @@ pub fn span(ms: i64) -> String {
 /// Every zone with the abbreviation of its standard time, by id.
 pub fn available() -> Vec<(String, String)> {
     let ids = tz::db().available().map(|name| name.as_str().to_owned());
-    let mut zones: Vec<(String, String)> = ids.filter_map(|id| Some((standard_label(&id)?, id))).collect();
+    let mut zones: Vec<(String, String)> =
+        ids.filter_map(|id| Some((standard_label(&id)?, id))).collect();
     zones.sort_by(|left, right| left.1.cmp(&right.1));
     zones
 }
@@ -113,9 +121,11 @@ fn standard_label(id: &str) -> Option<String> {
     /// The middle of January and of July 2024.
     const WINTER_AND_SUMMER: [i64; 2] = [1_705_276_800, 1_721_001_600];
     let zone = TimeZone::get(id).ok()?;
-    let moments = WINTER_AND_SUMMER.iter().filter_map(|second| Timestamp::from_second(*second).ok());
-    let infos: Vec<_> = moments.map(|moment| (moment, zone.to_offset_info(moment).dst().is_dst())).collect();
-    let moment = infos.iter().find(|(_, is_dst)| !is_dst).or(infos.first())?.0;
+    let moments =
+        WINTER_AND_SUMMER.iter().filter_map(|second| Timestamp::from_second(*second).ok());
+    let infos: Vec<_> =
+        moments.map(|moment| (moment, zone.to_offset_info(moment).dst().is_dst())).collect();
+    let moment = infos.iter().find(|(_, is_dst)| !is_dst).or_else(|| infos.first())?.0;
     Some(moment.to_zoned(zone).strftime("%Z").to_string())
 }
 
@@ -157,7 +167,10 @@ mod tests {
 
     #[track_caller]
     fn check(zone: &str, verbose: bool, expected: &str) {
-        assert_eq!(Zone::named(zone).shown(Some("Wed, 15 Jul 2026 22:05:09 GMT"), verbose), expected);
+        assert_eq!(
+            Zone::named(zone).shown(Some("Wed, 15 Jul 2026 22:05:09 GMT"), verbose),
+            expected
+        );
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn shown(value: &Value) -> String {
 fn version(out: &mut dyn Write, client: &Client) -> Result<(), Failure> {
     let answer = get(client, "build-version")?;
     // Servers since 5.0 tell more, and the client of then prints that as it is.
-    let told = answer.get("buildInfo").unwrap_or(&answer["buildVersion"]);
+    let told = answer.get("buildInfo").unwrap_or_else(|| &answer["buildVersion"]);
     Ok(writeln!(out, "Oozie server build version: {}", shown(told))?)
 }
 
@@ -62,7 +62,8 @@ fn set_mode(out: &mut dyn Write, mode: &str, client: &Client) -> Result<(), Fail
     let mode = mode.to_uppercase();
     if !["NORMAL", "NOWEBSERVICE", "SAFEMODE"].contains(&mode.as_str()) {
         let expected = "Expected values are: NORMAL/NOWEBSERVICE/SAFEMODE ";
-        let message = format!("Invalid input provided for option: systemmode value given :{mode} {expected}");
+        let message =
+            format!("Invalid input provided for option: systemmode value given :{mode} {expected}");
         return Err(Failure::Plain(message));
     }
     client.admin(Method::PUT, "status", &[("systemmode", Some(&mode))])?.or_refusal()?;
@@ -88,17 +89,26 @@ fn queue(out: &mut dyn Write, client: &Client) -> Result<(), Failure> {
         if entries.is_empty() {
             writeln!(out, "{nothing}")?;
         }
-        entries.iter().filter_map(|entry| entry[key].as_str()).try_for_each(|line| writeln!(out, "{line}"))?;
+        entries
+            .iter()
+            .filter_map(|entry| entry[key].as_str())
+            .try_for_each(|line| writeln!(out, "{line}"))?;
         writeln!(out, "{STARS}")
     };
-    part("queueDump", "callableDump", "[Server Queue Dump]:", "The queue dump is empty, nothing to display.")?;
+    part(
+        "queueDump",
+        "callableDump",
+        "[Server Queue Dump]:",
+        "The queue dump is empty, nothing to display.",
+    )?;
     let nothing = "The uniqueness map dump is empty, nothing to display.";
     Ok(part("uniqueMapDump", "uniqueEntryDump", "[Server Uniqueness Map Dump]:", nothing)?)
 }
 
 fn list_libraries(out: &mut dyn Write, pattern: &str, client: &Client) -> Result<(), Failure> {
     let lib = Some(pattern).filter(|pattern| !pattern.is_empty());
-    let answer: Value = client.admin(Method::GET, "list_sharelib", &[("lib", lib)])?.or_refusal()?.json()?;
+    let answer: Value =
+        client.admin(Method::GET, "list_sharelib", &[("lib", lib)])?.or_refusal()?.json()?;
     writeln!(out, "[Available ShareLib]")?;
     for library in answer["sharelib"].as_array().into_iter().flatten() {
         writeln!(out, "{}", shown(&library["name"]))?;
@@ -110,12 +120,15 @@ fn list_libraries(out: &mut dyn Write, pattern: &str, client: &Client) -> Result
 
 fn update_libraries(out: &mut dyn Write, client: &Client) -> Result<(), Failure> {
     let params: Params<'_> = &[("allservers", Some("true"))];
-    let answer: Value = client.admin(Method::GET, "update_sharelib", params)?.or_refusal()?.json()?;
+    let answer: Value =
+        client.admin(Method::GET, "update_sharelib", params)?.or_refusal()?.json()?;
     writeln!(out, "[ShareLib update status]")?;
     let servers = answer.as_array().map_or_else(|| vec![&answer], |list| list.iter().collect());
     for server in servers {
         let values = server["sharelibUpdate"].as_object().into_iter().flatten();
-        values.into_iter().try_for_each(|(key, value)| writeln!(out, "\t{key} = {}", shown(value)))?;
+        values
+            .into_iter()
+            .try_for_each(|(key, value)| writeln!(out, "\t{key} = {}", shown(value)))?;
         writeln!(out)?;
     }
     Ok(writeln!(out)?)
@@ -143,7 +156,10 @@ fn metrics(out: &mut dyn Write, client: &Client) -> Result<(), Failure> {
 fn instrumentation(out: &mut dyn Write, client: &Client) -> Result<(), Failure> {
     let answer = client.admin(Method::GET, "instrumentation", &[])?;
     if answer.status() == UNAVAILABLE_STATUS {
-        return Ok(writeln!(out, "Instrumentation is unavailable.  Try Metrics (-metrics) instead")?);
+        return Ok(writeln!(
+            out,
+            "Instrumentation is unavailable.  Try Metrics (-metrics) instead"
+        )?);
     }
     let all: Value = answer.or_refusal()?.json()?;
     for (title, rule, key) in [
@@ -175,17 +191,21 @@ fn purge(out: &mut dyn Write, ages: &str, client: &Client) -> Result<(), Failure
     let mut given: BTreeMap<&'static str, String> = BTreeMap::new();
     for option in ages.split(';').filter(|option| !option.is_empty()) {
         let pair = option.split_once('=').filter(|(_, value)| !value.is_empty());
-        let (key, value) = pair.ok_or_else(|| bad(format!("Invalid purge option pair [{option}] specified.")))?;
+        let (key, value) =
+            pair.ok_or_else(|| bad(format!("Invalid purge option pair [{option}] specified.")))?;
         let key = key.to_lowercase();
         let known = ["wf", "coord", "bundle", "limit", "oldcoordaction"];
         let known = known.into_iter().find(|known| *known == key);
         let known = known.ok_or_else(|| bad(format!("Invalid purge option [{key}] specified.")))?;
         if known != "oldcoordaction" && value.parse::<u32>().is_err() {
-            return Err(bad(format!("the purge option [{key}] must be a whole number, not [{value}]")));
+            return Err(bad(format!(
+                "the purge option [{key}] must be a whole number, not [{value}]"
+            )));
         }
         given.insert(known, value.to_owned());
     }
-    let params: Vec<(&str, Option<&str>)> = given.iter().map(|(key, value)| (*key, Some(value.as_str()))).collect();
+    let params: Vec<(&str, Option<&str>)> =
+        given.iter().map(|(key, value)| (*key, Some(value.as_str()))).collect();
     let answer: Value = client.admin(Method::PUT, "purge", &params)?.or_refusal()?.json()?;
     Ok(writeln!(out, "{}", shown(&answer["purge"]))?)
 }

@@ -9,7 +9,10 @@ use serde::de::DeserializeOwned;
 
 use super::schedule_tables;
 use super::tables::{self, RULER, View};
-use crate::beans::{BulkRow, BundleJob, CoordinatorAction, CoordinatorJob, JobList, Retry, WorkflowAction, WorkflowJob};
+use crate::beans::{
+    BulkRow, BundleJob, CoordinatorAction, CoordinatorJob, JobList, Retry, WorkflowAction,
+    WorkflowJob,
+};
 use crate::times::Zone;
 
 fn data(name: &str) -> PathBuf {
@@ -39,7 +42,9 @@ fn a_job() {
     check("job", |out| tables::job(out, &job, &gmt(false)));
     check("job_verbose", |out| tables::job(out, &job, &gmt(true)));
     let new: WorkflowJob = bean("new_job");
-    check("new_job", |out| tables::job(out, &new, &View { zone: Zone::named("PST"), verbose: false }));
+    check("new_job", |out| {
+        tables::job(out, &new, &View { zone: Zone::named("PST"), verbose: false })
+    });
 }
 
 #[test]
@@ -56,7 +61,9 @@ fn retries() {
         retries: Vec<Retry>,
     }
     let found: Retries = bean("retries");
-    check("retries", |out| tables::retries(out, "0000001-261122144400000-howdah-W@a", &found.retries));
+    check("retries", |out| {
+        tables::retries(out, "0000001-261122144400000-howdah-W@a", &found.retries)
+    });
     check("no_retries", |out| tables::retries(out, "0000001-261122144400000-howdah-W@b", &[]));
 }
 
@@ -85,7 +92,9 @@ fn coordinators() {
 fn coordinator_actions_that_were_touched() {
     let actions = [bean::<CoordinatorAction>("instance")];
     check("touched", |out| schedule_tables::touched(out, &actions, &gmt(false)));
-    check("touched_with_status", |out| schedule_tables::touched_with_status(out, &actions, &gmt(false)));
+    check("touched_with_status", |out| {
+        schedule_tables::touched_with_status(out, &actions, &gmt(false))
+    });
     check("none_touched", |out| schedule_tables::touched(out, &[], &gmt(false)));
 }
 

@@ -13,7 +13,10 @@ pub fn info(out: &mut dyn Write, info: &Info) -> io::Result<()> {
     if !info.timezones {
         return Ok(());
     }
-    writeln!(out, "The format is \"SHORT_NAME (ID)\"\nGive the ID (GMT, UTC or Region/City)to the -timezone argument")?;
+    writeln!(
+        out,
+        "The format is \"SHORT_NAME (ID)\"\nGive the ID (GMT, UTC or Region/City)to the -timezone argument"
+    )?;
     writeln!(out, "GMT offsets can also be used (e.g. GMT-07:00, GMT-0700, GMT+05:30, GMT+0530)")?;
     writeln!(out, "Available Time Zones:")?;
     let zones = times::available();
@@ -23,5 +26,9 @@ pub fn info(out: &mut dyn Write, info: &Info) -> io::Result<()> {
 
 /// `version`.
 pub fn version(out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "Oozie client build version: {OOZIE_VERSION}\nHowdah version: {}", env!("CARGO_PKG_VERSION"))
+    writeln!(
+        out,
+        "Oozie client build version: {OOZIE_VERSION}\nHowdah version: {}",
+        env!("CARGO_PKG_VERSION")
+    )
 }

@@ -9,7 +9,9 @@ use serde::Deserialize;
 use super::tables::{RULER, View};
 use super::{schedule_tables, tables, unavailable};
 use crate::args::Job;
-use crate::beans::{BundleJob, CoordinatorAction, CoordinatorJob, Retry, WorkflowAction, WorkflowJob};
+use crate::beans::{
+    BundleJob, CoordinatorAction, CoordinatorJob, Retry, WorkflowAction, WorkflowJob,
+};
 use crate::client::{Client, Params};
 use crate::configuration;
 use crate::failure::Failure;
@@ -30,7 +32,8 @@ pub fn run(out: &mut dyn Write, job: &Job, client: &Client, view: &View) -> Resu
     if let Some(done) = submitted(out, job, client) {
         return done;
     }
-    let command = |id: &str, action| client.command(id, &[("action", Some(action))], None).map(drop);
+    let command =
+        |id: &str, action| client.command(id, &[("action", Some(action))], None).map(drop);
     match job {
         Job { start: Some(id), .. } => command(id, "start"),
         Job { suspend: Some(id), .. } => command(id, "suspend"),
@@ -41,7 +44,9 @@ pub fn run(out: &mut dyn Write, job: &Job, client: &Client, view: &View) -> Resu
         Job { log: Some(id), .. } => log(out, id, job, client),
         Job { errorlog: Some(id), .. } => copied(out, client.job(id, "errorlog", &[])?),
         Job { auditlog: Some(id), .. } => copied(out, client.job(id, "auditlog", &[])?),
-        Job { definition: Some(id), .. } => Ok(writeln!(out, "{}", client.job(id, "definition", &[])?.text()?)?),
+        Job { definition: Some(id), .. } => {
+            Ok(writeln!(out, "{}", client.job(id, "definition", &[])?.text()?)?)
+        }
         Job { configcontent: Some(id), .. } => config_content(out, id, client),
         Job { retries: Some(id), .. } => retries(out, id, client),
         Job { poll: Some(id), .. } => poll(out, id, job, client),
@@ -57,7 +62,11 @@ fn submitted(out: &mut dyn Write, job: &Job, client: &Client) -> Option<Result<(
         Job { dryrun: true, .. } => Some("dryrun"),
         _ => return None,
     };
-    let conf = configuration::gathered(job.configured.config.as_deref(), &job.configured.define, client.user());
+    let conf = configuration::gathered(
+        job.configured.config.as_deref(),
+        &job.configured.define,
+        client.user(),
+    );
     let answer = conf.and_then(|conf| client.submit(&conf, action));
     Some(answer.and_then(|answer| match action {
         Some("dryrun") => dry_run(out, &answer),
@@ -123,21 +132,32 @@ fn touched(out: &mut dyn Write, answer: Answer) -> Result<(), Failure> {
 fn rerun(out: &mut dyn Write, id: &str, job: &Job, client: &Client) -> Result<(), Failure> {
     let (file, defines) = (job.configured.config.as_deref(), &job.configured.define);
     let given = configuration::is_given(file, defines);
-    let conf = if given { configuration::gathered(file, defines, client.user())? } else { Default::default() };
+    let conf = if given {
+        configuration::gathered(file, defines, client.user())?
+    } else {
+        Default::default()
+    };
     if id.contains("-W") {
         let params = [("action", Some("rerun")), ("user", Some(client.user()))];
         return client.command(id, &params, Some(&conf)).map(drop);
     }
     let flag = |set: bool| Some(if set { "true" } else { "false" });
-    let (refresh, no_cleanup) = (("refresh", flag(job.scope.refresh)), ("nocleanup", flag(job.scope.nocleanup)));
+    let (refresh, no_cleanup) =
+        (("refresh", flag(job.scope.refresh)), ("nocleanup", flag(job.scope.nocleanup)));
     if id.contains("-B") {
         return rerun_bundle(out, id, job, client, &[refresh, no_cleanup]);
     }
     let wanted = "Invalid options provided for rerun: date or action expected.";
     let (kind, scope) = scope(job)?.ok_or_else(|| Failure::Plain(wanted.to_owned()))?;
     let failed = ("failed", flag(job.scope.failed));
-    let params =
-        [("action", Some("coord-rerun")), ("type", Some(kind)), ("scope", Some(scope)), refresh, no_cleanup, failed];
+    let params = [
+        ("action", Some("coord-rerun")),
+        ("type", Some(kind)),
+        ("scope", Some(scope)),
+        refresh,
+        no_cleanup,
+        failed,
+    ];
     touched(out, client.command(id, &params, Some(&conf))?)
 }
 
@@ -149,30 +169,49 @@ fn rerun_bundle(
     flags: Params<'_>,
 ) -> Result<(), Failure> {
     if job.scope.action.is_some() {
-        let message = "Invalid options provided for bundle rerun. action is not valid for bundle rerun";
+        let message =
+            "Invalid options provided for bundle rerun. action is not valid for bundle rerun";
         return Err(Failure::Plain(message.to_owned()));
     }
     let (names, dates) = (job.scope.coordinator.as_deref(), job.scope.date.as_deref());
-    let mut params = vec![("action", Some("bundle-rerun")), ("coord-scope", names), ("date-scope", dates)];
+    let mut params =
+        vec![("action", Some("bundle-rerun")), ("coord-scope", names), ("date-scope", dates)];
     params.extend_from_slice(flags);
     client.command(id, &params, None)?;
     let dates = dates.unwrap_or("null");
     match names.filter(|names| !names.is_empty()) {
         Some(names) => {
-            writeln!(out, "Coordinators [{names}] of bundle {id} are scheduled to rerun on date ranges [{dates}].")?;
+            writeln!(
+                out,
+                "Coordinators [{names}] of bundle {id} are scheduled to rerun on date ranges [{dates}]."
+            )?;
         }
-        None => writeln!(out, "All coordinators of bundle {id} are scheduled to rerun on the date ranges [{dates}].")?,
+        None => writeln!(
+            out,
+            "All coordinators of bundle {id} are scheduled to rerun on the date ranges [{dates}]."
+        )?,
     }
     Ok(())
 }
 
-fn info(out: &mut dyn Write, id: &str, job: &Job, client: &Client, view: &View) -> Result<(), Failure> {
+fn info(
+    out: &mut dyn Write,
+    id: &str,
+    job: &Job,
+    client: &Client,
+    view: &View,
+) -> Result<(), Failure> {
     if id.contains("-C@") {
         return instance_info(out, id, job, client, view);
     }
     if id.ends_with("-C") {
         let page = Page::of(job, -1);
-        let params = [("filter", job.scope.filter.as_deref()), page.offset(), page.len(), ("order", job.scope.order.as_deref())];
+        let params = [
+            ("filter", job.scope.filter.as_deref()),
+            page.offset(),
+            page.len(),
+            ("order", job.scope.order.as_deref()),
+        ];
         let bean: CoordinatorJob = client.job(id, "info", &params)?.json()?;
         return Ok(schedule_tables::coordinator(out, &bean, view)?);
     }
@@ -192,7 +231,13 @@ fn info(out: &mut dyn Write, id: &str, job: &Job, client: &Client, view: &View) 
     Ok(tables::job(out, &bean, view)?)
 }
 
-fn instance_info(out: &mut dyn Write, id: &str, job: &Job, client: &Client, view: &View) -> Result<(), Failure> {
+fn instance_info(
+    out: &mut dyn Write,
+    id: &str,
+    job: &Job,
+    client: &Client,
+    view: &View,
+) -> Result<(), Failure> {
     if job.scope.allruns {
         #[derive(Default, Deserialize)]
         #[serde(default)]
@@ -297,8 +342,10 @@ fn poll(out: &mut dyn Write, id: &str, job: &Job, client: &Client) -> Result<(),
     if interval < 1 {
         return Err(Failure::Plain("interval must be a positive integer".to_owned()));
     }
-    let over = statuses_that_end(id).ok_or_else(|| Failure::Plain("invalid job type".to_owned()))?;
-    let minutes = |count: i64| Duration::from_secs(u64::try_from(count).unwrap_or(0).saturating_mul(60));
+    let over =
+        statuses_that_end(id).ok_or_else(|| Failure::Plain("invalid job type".to_owned()))?;
+    let minutes =
+        |count: i64| Duration::from_secs(u64::try_from(count).unwrap_or(0).saturating_mul(60));
     let timeout = job.timeout.unwrap_or(POLL_TIMEOUT_MINUTES);
     let end = (timeout >= 1).then(|| Instant::now() + minutes(timeout));
     loop {
@@ -325,27 +372,52 @@ fn statuses_that_end(id: &str) -> Option<&'static [&'static str]> {
     if id.ends_with("-C") || id.ends_with("-B") {
         return Some(&["DONEWITHERROR", "FAILED", "IGNORED", "KILLED", "SUCCEEDED"]);
     }
-    id.contains("-C@").then_some(&["FAILED", "KILLED", "SUCCEEDED", "TIMEDOUT", "SKIPPED", "IGNORED"])
+    id.contains("-C@").then_some(&[
+        "FAILED",
+        "KILLED",
+        "SUCCEEDED",
+        "TIMEDOUT",
+        "SKIPPED",
+        "IGNORED",
+    ])
 }
 
 /// What only coordinators and bundles know; a server that has them does it.
 fn schedules(out: &mut dyn Write, job: &Job, client: &Client) -> Result<(), Failure> {
-    let (action, date) = (("action-list", job.scope.action.as_deref()), ("date", job.scope.date.as_deref()));
+    let (action, date) =
+        (("action-list", job.scope.action.as_deref()), ("date", job.scope.date.as_deref()));
     let coordinators = ("coordinators", job.scope.coordinator.as_deref());
     let alerts = |id: &str, what, value| {
-        client.command(id, &[("action", Some(what)), action, date, coordinators, ("value", value)], None).map(drop)
+        client
+            .command(
+                id,
+                &[("action", Some(what)), action, date, coordinators, ("value", value)],
+                None,
+            )
+            .map(drop)
     };
     match job {
         Job { change: Some(id), .. } => {
             let missing = "-value option needs to be specified for -change option";
-            let value = job.scope.value.as_deref().ok_or_else(|| Failure::Plain(missing.to_owned()))?;
-            client.command(id, &[("action", Some("change")), ("value", Some(value))], None).map(drop)
+            let value =
+                job.scope.value.as_deref().ok_or_else(|| Failure::Plain(missing.to_owned()))?;
+            client
+                .command(id, &[("action", Some("change")), ("value", Some(value))], None)
+                .map(drop)
         }
         Job { ignore: Some(id), .. } => {
-            let params = [("action", Some("ignore")), ("type", Some("action")), ("scope", job.scope.action.as_deref())];
+            let params = [
+                ("action", Some("ignore")),
+                ("type", Some("action")),
+                ("scope", job.scope.action.as_deref()),
+            ];
             let text = client.command(id, &params, None)?.text()?;
             let answer: Touched = serde_json::from_str(&text).unwrap_or_default();
-            Ok(schedule_tables::touched_with_status(out, &answer.actions.unwrap_or_default(), &local())?)
+            Ok(schedule_tables::touched_with_status(
+                out,
+                &answer.actions.unwrap_or_default(),
+                &local(),
+            )?)
         }
         Job { slaenable: Some(ids), .. } => alerts(ids, "sla-enable", None),
         Job { sladisable: Some(ids), .. } => alerts(ids, "sla-disable", None),

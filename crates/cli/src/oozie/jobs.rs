@@ -20,7 +20,13 @@ pub fn run(out: &mut dyn Write, jobs: &Jobs, client: &Client, view: &View) -> Re
     let (offset, len) = (jobs.offset.unwrap_or(0).to_string(), jobs.len.unwrap_or(0).to_string());
     let page: [(&str, Option<&str>); 2] = [("offset", Some(&offset)), ("len", Some(&len))];
     if let Some((action, done)) = change(jobs) {
-        let params = [("action", Some(action)), ("filter", jobs.filter.as_deref()), ("jobtype", Some(kind)), page[0], page[1]];
+        let params = [
+            ("action", Some(action)),
+            ("filter", jobs.filter.as_deref()),
+            ("jobtype", Some(kind)),
+            page[0],
+            page[1],
+        ];
         return changed(out, client.jobs(Method::PUT, &params)?, done, view);
     }
     if let Some(filter) = &jobs.bulk {
@@ -33,7 +39,9 @@ pub fn run(out: &mut dyn Write, jobs: &Jobs, client: &Client, view: &View) -> Re
     let found = client.jobs(Method::GET, &params)?;
     match wire {
         WORKFLOWS => tables::jobs(out, &found.workflows.unwrap_or_default(), view)?,
-        COORDINATORS => schedule_tables::coordinators(out, &found.coordinators.unwrap_or_default(), view)?,
+        COORDINATORS => {
+            schedule_tables::coordinators(out, &found.coordinators.unwrap_or_default(), view)?
+        }
         _ => schedule_tables::bundles(out, &found.bundles.unwrap_or_default(), view)?,
     }
     Ok(())
@@ -53,15 +61,24 @@ fn wire_kind(kind: &str) -> Option<&'static str> {
 
 /// The command to all that match, and its past tense.
 fn change(jobs: &Jobs) -> Option<(&'static str, &'static str)> {
-    let changes = [(jobs.kill, "kill", "killed"), (jobs.suspend, "suspend", "suspended"), (jobs.resume, "resume", "resumed")];
+    let changes = [
+        (jobs.kill, "kill", "killed"),
+        (jobs.suspend, "suspend", "suspended"),
+        (jobs.resume, "resume", "resumed"),
+    ];
     changes.into_iter().find(|(wanted, ..)| *wanted).map(|(_, action, done)| (action, done))
 }
 
 /// What was changed, by the one kind of list that the answer has.
 fn changed(out: &mut dyn Write, list: JobList, done: &str, view: &View) -> Result<(), Failure> {
     let view = View { verbose: false, ..view.clone() };
-    let (workflows, coordinators, bundles) = (list.workflows, list.coordinators, list.bundles.unwrap_or_default());
-    let count = workflows.as_ref().map(Vec::len).or(coordinators.as_ref().map(Vec::len)).unwrap_or(bundles.len());
+    let (workflows, coordinators, bundles) =
+        (list.workflows, list.coordinators, list.bundles.unwrap_or_default());
+    let count = workflows
+        .as_ref()
+        .map(Vec::len)
+        .or_else(|| coordinators.as_ref().map(Vec::len))
+        .unwrap_or(bundles.len());
     if count == 0 {
         return Ok(writeln!(out, "bulk modify command did not modify any jobs")?);
     }

@@ -32,7 +32,8 @@ impl Defines {
         let count = words.iter().take_while(|word| word.starts_with("-D")).count();
         let mut defines = Defines { headers: Vec::new(), tries: TRIES };
         for word in words.drain(..count) {
-            let (name, value) = word["-D".len()..].split_once('=').unwrap_or((&word["-D".len()..], ""));
+            let define = &word["-D".len()..];
+            let (name, value) = define.split_once('=').unwrap_or((define, ""));
             if let Some(header) = name.strip_prefix("header:") {
                 defines.headers.push((header.to_owned(), value.to_owned()));
             } else if name == "oozie.connection.retry.count" {
@@ -47,31 +48,47 @@ impl Defines {
 ///
 /// # Errors
 /// When the options of authentication do not fit together.
-pub fn client(connection: &Connection, environment: &Environment, defines: &Defines) -> Result<Client, Failure> {
-    let url = connection.oozie.as_deref().or_else(|| environment.get("OOZIE_URL")).unwrap_or(DEFAULT_URL);
+pub fn client(
+    connection: &Connection,
+    environment: &Environment,
+    defines: &Defines,
+) -> Result<Client, Failure> {
+    let url =
+        connection.oozie.as_deref().or_else(|| environment.get("OOZIE_URL")).unwrap_or(DEFAULT_URL);
     let mut headers = defines.headers.clone();
     headers.extend(authorization(connection, environment)?);
-    let debug = connection.debug || environment.get("OOZIE_DEBUG").is_some_and(|level| level.trim() != "0");
+    let debug =
+        connection.debug || environment.get("OOZIE_DEBUG").is_some_and(|level| level.trim() != "0");
     let http = Http::new(headers, defines.tries);
     Ok(Client::new(http, url, &environment.user, connection.doas.as_deref(), debug))
 }
 
-fn authorization(connection: &Connection, environment: &Environment) -> Result<Option<(String, String)>, Failure> {
-    let kind = connection.auth.as_deref().or_else(|| environment.get("OOZIE_AUTH")).unwrap_or("SIMPLE");
+fn authorization(
+    connection: &Connection,
+    environment: &Environment,
+) -> Result<Option<(String, String)>, Failure> {
+    let kind =
+        connection.auth.as_deref().or_else(|| environment.get("OOZIE_AUTH")).unwrap_or("SIMPLE");
     match (&connection.username, &connection.password) {
         (Some(user), Some(password)) => {
             let encoded = base64(format!("{user}:{password}").as_bytes());
             Ok(Some(("Authorization".to_owned(), format!("Basic {encoded}"))))
         }
-        (Some(_), None) => Err(Failure::Plain("No password specified, it is required, if username is set!".to_owned())),
-        (None, Some(_)) => Err(Failure::Plain("No username specified, it is required, if password is set!".to_owned())),
+        (Some(_), None) => Err(Failure::Plain(
+            "No password specified, it is required, if username is set!".to_owned(),
+        )),
+        (None, Some(_)) => Err(Failure::Plain(
+            "No username specified, it is required, if password is set!".to_owned(),
+        )),
         (None, None) => match kind.to_uppercase().as_str() {
             "SIMPLE" => Ok(None),
             "BASIC" => {
                 let message = "BASIC authentication requires -username and -password to set!";
                 Err(Failure::Plain(message.to_owned()))
             }
-            other => Err(Failure::Plain(format!("authentication type {other} is not yet available here"))),
+            other => Err(Failure::Plain(format!(
+                "authentication type {other} is not yet available here"
+            ))),
         },
     }
 }
@@ -111,7 +128,13 @@ mod tests {
 
     #[test]
     fn base64_is_padded() {
-        let cases = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("joe:secret", "am9lOnNlY3JldA==")];
+        let cases = [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("joe:secret", "am9lOnNlY3JldA=="),
+        ];
         for (text, encoded) in cases {
             assert_eq!(base64(text.as_bytes()), encoded);
         }
@@ -119,7 +142,13 @@ mod tests {
 
     #[test]
     fn defines_before_the_command_are_javas() {
-        let words = ["-Dheader:X-A=1=2", "-Doozie.auth.token.cache=false", "-Doozie.connection.retry.count=2", "job", "-Dx=y"];
+        let words = [
+            "-Dheader:X-A=1=2",
+            "-Doozie.auth.token.cache=false",
+            "-Doozie.connection.retry.count=2",
+            "job",
+            "-Dx=y",
+        ];
         let mut words: Vec<String> = words.map(str::to_owned).to_vec();
         let defines = Defines::taken_from(&mut words);
         assert_eq!(defines.headers, [("X-A".to_owned(), "1=2".to_owned())]);
@@ -140,9 +169,20 @@ mod tests {
             ..Connection::default()
         };
         assert_eq!(said(with("simple", None, None)), "None");
-        assert!(said(with("BASIC", Some("joe"), Some("secret"))).contains("Basic am9lOnNlY3JldA=="));
-        assert_eq!(said(with("BASIC", None, None)), "BASIC authentication requires -username and -password to set!");
-        assert_eq!(said(with("SIMPLE", Some("j"), None)), "No password specified, it is required, if username is set!");
-        assert_eq!(said(with("KERBEROS", None, None)), "authentication type KERBEROS is not yet available here");
+        assert!(
+            said(with("BASIC", Some("joe"), Some("secret"))).contains("Basic am9lOnNlY3JldA==")
+        );
+        assert_eq!(
+            said(with("BASIC", None, None)),
+            "BASIC authentication requires -username and -password to set!"
+        );
+        assert_eq!(
+            said(with("SIMPLE", Some("j"), None)),
+            "No password specified, it is required, if username is set!"
+        );
+        assert_eq!(
+            said(with("KERBEROS", None, None)),
+            "authentication type KERBEROS is not yet available here"
+        );
     }
 }

@@ -19,7 +19,11 @@ pub fn coordinator(out: &mut dyn Write, job: &CoordinatorJob, view: &View) -> io
     writeln!(out, "End Time    : {}", view.minute(job.end_time.as_ref()))?;
     writeln!(out, "Pause Time  : {}", view.minute(job.pause_time.as_ref()))?;
     writeln!(out, "Concurrency : {}\n{RULER}", job.concurrency)?;
-    if view.verbose { instances_in_full(out, &job.actions, view) } else { instances(out, &job.actions, view) }
+    if view.verbose {
+        instances_in_full(out, &job.actions, view)
+    } else {
+        instances(out, &job.actions, view)
+    }
 }
 
 fn instances(out: &mut dyn Write, actions: &[CoordinatorAction], view: &View) -> io::Result<()> {
@@ -28,7 +32,11 @@ fn instances(out: &mut dyn Write, actions: &[CoordinatorAction], view: &View) ->
         // Oozie's format has six columns for seven headings: the last modification is never shown.
         format!("{id:<43}{status:<10}{external:<37}{code:<10}{created:<21}{nominal:<21}")
     };
-    writeln!(out, "{}", row(["ID", "Status", "Ext ID", "Err Code", "Created", "Nominal Time", "Last Mod"]))?;
+    writeln!(
+        out,
+        "{}",
+        row(["ID", "Status", "Ext ID", "Err Code", "Created", "Nominal Time", "Last Mod"])
+    )?;
     actions.iter().try_for_each(|action| {
         let cells = row([
             masked(action.id.as_ref()),
@@ -43,28 +51,50 @@ fn instances(out: &mut dyn Write, actions: &[CoordinatorAction], view: &View) ->
     })
 }
 
-fn instances_in_full(out: &mut dyn Write, actions: &[CoordinatorAction], view: &View) -> io::Result<()> {
-    tabbed(out, &[
-        "ID", "Action Number", "Console URL", "Error Code", "Error Message", "External ID", "External Status",
-        "Job ID", "Tracker URI", "Created", "Nominal Time", "Status", "Last Modified", "Missing Dependencies",
-    ])?;
+fn instances_in_full(
+    out: &mut dyn Write,
+    actions: &[CoordinatorAction],
+    view: &View,
+) -> io::Result<()> {
+    tabbed(
+        out,
+        &[
+            "ID",
+            "Action Number",
+            "Console URL",
+            "Error Code",
+            "Error Message",
+            "External ID",
+            "External Status",
+            "Job ID",
+            "Tracker URI",
+            "Created",
+            "Nominal Time",
+            "Status",
+            "Last Modified",
+            "Missing Dependencies",
+        ],
+    )?;
     actions.iter().try_for_each(|action| {
-        tabbed(out, &[
-            masked(action.id.as_ref()),
-            &action.action_number.to_string(),
-            masked(action.console_url.as_ref()),
-            masked(action.error_code.as_ref()),
-            masked(action.error_message.as_ref()),
-            masked(action.external_id.as_ref()),
-            masked(action.external_status.as_ref()),
-            masked(action.coord_job_id.as_ref()),
-            masked(action.tracker_uri.as_ref()),
-            &view.date(action.created_time.as_ref()),
-            &view.date(action.nominal_time.as_ref()),
-            plain(action.status.as_ref()),
-            &view.date(action.last_modified_time.as_ref()),
-            masked(Some(&first_missing(action))),
-        ])
+        tabbed(
+            out,
+            &[
+                masked(action.id.as_ref()),
+                &action.action_number.to_string(),
+                masked(action.console_url.as_ref()),
+                masked(action.error_code.as_ref()),
+                masked(action.error_message.as_ref()),
+                masked(action.external_id.as_ref()),
+                masked(action.external_status.as_ref()),
+                masked(action.coord_job_id.as_ref()),
+                masked(action.tracker_uri.as_ref()),
+                &view.date(action.created_time.as_ref()),
+                &view.date(action.nominal_time.as_ref()),
+                plain(action.status.as_ref()),
+                &view.date(action.last_modified_time.as_ref()),
+                masked(Some(&first_missing(action))),
+            ],
+        )
     })
 }
 
@@ -90,7 +120,8 @@ pub fn instance(out: &mut dyn Write, action: &CoordinatorAction, view: &View) ->
 fn first_missing(action: &CoordinatorAction) -> String {
     let lists = [&action.missing_dependencies, &action.push_missing_dependencies];
     let lists = lists.into_iter().flatten().filter(|list| !list.is_empty());
-    let firsts: Vec<&str> = lists.filter_map(|list| list.split(DEPENDENCY_SEPARATOR).next()).collect();
+    let firsts: Vec<&str> =
+        lists.filter_map(|list| list.split(DEPENDENCY_SEPARATOR).next()).collect();
     firsts.join("#")
 }
 
@@ -103,7 +134,10 @@ pub fn bundle(out: &mut dyn Write, job: &BundleJob, view: &View) -> io::Result<(
     writeln!(out, "Kickoff time   : {}\n{RULER}", times::as_java(job.kickoff_time.as_deref()))?;
     let mut row = |cells: [&str; 6]| {
         let [id, status, frequency, unit, started, next] = cells;
-        writeln!(out, "{id:<41}{status:<15}{frequency:<5}{unit:<13}{started:<24}{next:<24}\n{RULER}")
+        writeln!(
+            out,
+            "{id:<41}{status:<15}{frequency:<5}{unit:<13}{started:<24}{next:<24}\n{RULER}"
+        )
     };
     row(["Job ID", "Status", "Freq", "Unit", "Started", "Next Materialized"])?;
     job.bundle_coord_jobs.iter().try_for_each(|coordinator| {
@@ -127,10 +161,17 @@ pub fn coordinators(out: &mut dyn Write, jobs: &[CoordinatorJob], view: &View) -
     }
 }
 
-fn coordinators_in_short(out: &mut dyn Write, jobs: &[CoordinatorJob], view: &View) -> io::Result<()> {
+fn coordinators_in_short(
+    out: &mut dyn Write,
+    jobs: &[CoordinatorJob],
+    view: &View,
+) -> io::Result<()> {
     let mut row = |cells: [&str; 7]| {
         let [id, name, status, frequency, unit, started, next] = cells;
-        writeln!(out, "{id:<41}{name:<15}{status:<10}{frequency:<5}{unit:<13}{started:<24}{next:<24}\n{RULER}")
+        writeln!(
+            out,
+            "{id:<41}{name:<15}{status:<10}{frequency:<5}{unit:<13}{started:<24}{next:<24}\n{RULER}"
+        )
     };
     row(["Job ID", "App Name", "Status", "Freq", "Unit", "Started", "Next Materialized"])?;
     jobs.iter().try_for_each(|job| {
@@ -146,30 +187,54 @@ fn coordinators_in_short(out: &mut dyn Write, jobs: &[CoordinatorJob], view: &Vi
     })
 }
 
-fn coordinators_in_full(out: &mut dyn Write, jobs: &[CoordinatorJob], view: &View) -> io::Result<()> {
-    tabbed(out, &[
-        "Job ID", "App Name", "App Path", "Console URL", "User", "Group", "Concurrency", "Frequency", "Time Unit",
-        "Time Zone", "Time Out", "Started", "Next Materialize", "Status", "Last Action", "Ended",
-    ])?;
+fn coordinators_in_full(
+    out: &mut dyn Write,
+    jobs: &[CoordinatorJob],
+    view: &View,
+) -> io::Result<()> {
+    tabbed(
+        out,
+        &[
+            "Job ID",
+            "App Name",
+            "App Path",
+            "Console URL",
+            "User",
+            "Group",
+            "Concurrency",
+            "Frequency",
+            "Time Unit",
+            "Time Zone",
+            "Time Out",
+            "Started",
+            "Next Materialize",
+            "Status",
+            "Last Action",
+            "Ended",
+        ],
+    )?;
     jobs.iter().try_for_each(|job| {
-        tabbed(out, &[
-            masked(job.coord_job_id.as_ref()),
-            masked(job.coord_job_name.as_ref()),
-            masked(job.coord_job_path.as_ref()),
-            masked(job.console_url.as_ref()),
-            masked(job.user.as_ref()),
-            masked(job.group.as_ref()),
-            &job.concurrency.to_string(),
-            plain(job.frequency.0.as_ref()),
-            plain(job.time_unit.as_ref()),
-            masked(job.time_zone.as_ref()),
-            &job.time_out.to_string(),
-            &view.date(job.start_time.as_ref()),
-            &view.date(job.next_materialized_time.as_ref()),
-            plain(job.status.as_ref()),
-            &view.date(job.last_action.as_ref()),
-            &view.date(job.end_time.as_ref()),
-        ])
+        tabbed(
+            out,
+            &[
+                masked(job.coord_job_id.as_ref()),
+                masked(job.coord_job_name.as_ref()),
+                masked(job.coord_job_path.as_ref()),
+                masked(job.console_url.as_ref()),
+                masked(job.user.as_ref()),
+                masked(job.group.as_ref()),
+                &job.concurrency.to_string(),
+                plain(job.frequency.0.as_ref()),
+                plain(job.time_unit.as_ref()),
+                masked(job.time_zone.as_ref()),
+                &job.time_out.to_string(),
+                &view.date(job.start_time.as_ref()),
+                &view.date(job.next_materialized_time.as_ref()),
+                plain(job.status.as_ref()),
+                &view.date(job.last_action.as_ref()),
+                &view.date(job.end_time.as_ref()),
+            ],
+        )
     })
 }
 
@@ -185,7 +250,10 @@ pub fn bundles(out: &mut dyn Write, jobs: &[BundleJob], view: &View) -> io::Resu
 fn bundles_in_short(out: &mut dyn Write, jobs: &[BundleJob], view: &View) -> io::Result<()> {
     let mut row = |cells: [&str; 7]| {
         let [id, name, status, kickoff, created, user, group] = cells;
-        writeln!(out, "{id:<41}{name:<15}{status:<10}{kickoff:<20}{created:<20}{user:<13}{group:<13}\n{RULER}")
+        writeln!(
+            out,
+            "{id:<41}{name:<15}{status:<10}{kickoff:<20}{created:<20}{user:<13}{group:<13}\n{RULER}"
+        )
     };
     row(["Job ID", "Bundle Name", "Status", "Kickoff", "Created", "User", "Group"])?;
     jobs.iter().try_for_each(|job| {
@@ -202,23 +270,37 @@ fn bundles_in_short(out: &mut dyn Write, jobs: &[BundleJob], view: &View) -> io:
 }
 
 fn bundles_in_full(out: &mut dyn Write, jobs: &[BundleJob], view: &View) -> io::Result<()> {
-    tabbed(out, &[
-        "Job ID", "Bundle Name", "Bundle Path", "User", "Group", "Status", "Kickoff", "Pause", "Created",
-        "Console URL",
-    ])?;
+    tabbed(
+        out,
+        &[
+            "Job ID",
+            "Bundle Name",
+            "Bundle Path",
+            "User",
+            "Group",
+            "Status",
+            "Kickoff",
+            "Pause",
+            "Created",
+            "Console URL",
+        ],
+    )?;
     jobs.iter().try_for_each(|job| {
-        tabbed(out, &[
-            masked(job.bundle_job_id.as_ref()),
-            masked(job.bundle_job_name.as_ref()),
-            masked(job.bundle_job_path.as_ref()),
-            masked(job.user.as_ref()),
-            masked(job.group.as_ref()),
-            plain(job.status.as_ref()),
-            &view.date(job.kickoff_time.as_ref()),
-            &view.date(job.pause_time.as_ref()),
-            &view.date(job.created_time.as_ref()),
-            masked(job.console_url.as_ref()),
-        ])
+        tabbed(
+            out,
+            &[
+                masked(job.bundle_job_id.as_ref()),
+                masked(job.bundle_job_name.as_ref()),
+                masked(job.bundle_job_path.as_ref()),
+                masked(job.user.as_ref()),
+                masked(job.group.as_ref()),
+                plain(job.status.as_ref()),
+                &view.date(job.kickoff_time.as_ref()),
+                &view.date(job.pause_time.as_ref()),
+                &view.date(job.created_time.as_ref()),
+                masked(job.console_url.as_ref()),
+            ],
+        )
     })
 }
 
@@ -238,7 +320,13 @@ fn bulk_in_short(out: &mut dyn Write, row: &BulkRow, view: &View) -> io::Result<
         writeln!(out, "{left}{external:<38}{created:<21}{message:<38}\n{RULER}")
     };
     line([
-        "Bundle Name", "Bundle ID", "Coord Name", "Coord Action ID", "Status", "External ID", "Created Time",
+        "Bundle Name",
+        "Bundle ID",
+        "Coord Name",
+        "Coord Action ID",
+        "Status",
+        "External ID",
+        "Created Time",
         "Error Message",
     ])?;
     line([
@@ -272,12 +360,21 @@ pub fn touched(out: &mut dyn Write, actions: &[CoordinatorAction], local: &View)
     }
     writeln!(out, "Action ID\tNominal Time\n{RULER}")?;
     actions.iter().try_for_each(|action| {
-        writeln!(out, "{}\t{}", masked(action.id.as_ref()), local.minute(action.nominal_time.as_ref()))
+        writeln!(
+            out,
+            "{}\t{}",
+            masked(action.id.as_ref()),
+            local.minute(action.nominal_time.as_ref())
+        )
     })
 }
 
 /// Actions that were ignored, with their status.
-pub fn touched_with_status(out: &mut dyn Write, actions: &[CoordinatorAction], local: &View) -> io::Result<()> {
+pub fn touched_with_status(
+    out: &mut dyn Write,
+    actions: &[CoordinatorAction],
+    local: &View,
+) -> io::Result<()> {
     if actions.is_empty() {
         return Ok(());
     }

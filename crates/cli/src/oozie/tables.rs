@@ -65,7 +65,11 @@ pub fn job(out: &mut dyn Write, job: &WorkflowJob, view: &View) -> io::Result<()
         return writeln!(out, "{RULER}\n");
     }
     writeln!(out, "\nActions\n{RULER}")?;
-    if view.verbose { actions_in_full(out, &job.actions, view)? } else { actions(out, &job.actions)? }
+    if view.verbose {
+        actions_in_full(out, &job.actions, view)?
+    } else {
+        actions(out, &job.actions)?
+    }
     writeln!(out)
 }
 
@@ -75,33 +79,51 @@ fn actions(out: &mut dyn Write, actions: &[WorkflowAction]) -> io::Result<()> {
     };
     row("ID", "Status", "Ext ID", "Ext Status", "Err Code")?;
     actions.iter().try_for_each(|action| {
-        let (external, external_status) = (masked(action.external_id.as_ref()), masked(action.external_status.as_ref()));
+        let (external, external_status) =
+            (masked(action.external_id.as_ref()), masked(action.external_status.as_ref()));
         let (status, code) = (plain(action.status.as_ref()), masked(action.error_code.as_ref()));
         row(masked(action.id.as_ref()), status, external, external_status, code)
     })
 }
 
 fn actions_in_full(out: &mut dyn Write, actions: &[WorkflowAction], view: &View) -> io::Result<()> {
-    tabbed(out, &[
-        "ID", "Console URL", "Error Code", "Error Message", "External ID", "External Status", "Name", "Retries",
-        "Tracker URI", "Type", "Started", "Status", "Ended",
-    ])?;
+    tabbed(
+        out,
+        &[
+            "ID",
+            "Console URL",
+            "Error Code",
+            "Error Message",
+            "External ID",
+            "External Status",
+            "Name",
+            "Retries",
+            "Tracker URI",
+            "Type",
+            "Started",
+            "Status",
+            "Ended",
+        ],
+    )?;
     actions.iter().try_for_each(|action| {
-        tabbed(out, &[
-            masked(action.id.as_ref()),
-            masked(action.console_url.as_ref()),
-            masked(action.error_code.as_ref()),
-            masked(action.error_message.as_ref()),
-            masked(action.external_id.as_ref()),
-            masked(action.external_status.as_ref()),
-            masked(action.name.as_ref()),
-            &action.retries.to_string(),
-            masked(action.tracker_uri.as_ref()),
-            masked(action.kind.as_ref()),
-            &view.date(action.start_time.as_ref()),
-            plain(action.status.as_ref()),
-            &view.date(action.end_time.as_ref()),
-        ])
+        tabbed(
+            out,
+            &[
+                masked(action.id.as_ref()),
+                masked(action.console_url.as_ref()),
+                masked(action.error_code.as_ref()),
+                masked(action.error_message.as_ref()),
+                masked(action.external_id.as_ref()),
+                masked(action.external_status.as_ref()),
+                masked(action.name.as_ref()),
+                &action.retries.to_string(),
+                masked(action.tracker_uri.as_ref()),
+                masked(action.kind.as_ref()),
+                &view.date(action.start_time.as_ref()),
+                plain(action.status.as_ref()),
+                &view.date(action.end_time.as_ref()),
+            ],
+        )
     })
 }
 
@@ -137,8 +159,13 @@ pub fn retries(out: &mut dyn Write, action: &str, retries: &[Retry]) -> io::Resu
         writeln!(out, "{RULER}\nAttempt        : {}", plain(retry.attempt.0.as_ref()))?;
         writeln!(out, "Start Time     : {}", plain(retry.start_time.as_ref()))?;
         writeln!(out, "End Time       : {}", plain(retry.end_time.as_ref()))?;
-        let further = [("Console URL    ", &retry.console_url), ("Child URL      ", &retry.external_child_ids)];
-        for (label, text) in further.iter().filter_map(|(label, text)| Some((label, text.as_ref()?))) {
+        let further = [
+            ("Console URL    ", &retry.console_url),
+            ("Child URL      ", &retry.external_child_ids),
+        ];
+        for (label, text) in
+            further.iter().filter_map(|(label, text)| Some((label, text.as_ref()?)))
+        {
             writeln!(out, "{label}: {text}")?;
         }
     }
@@ -160,7 +187,10 @@ pub fn jobs(out: &mut dyn Write, jobs: &[WorkflowJob], view: &View) -> io::Resul
 fn jobs_in_short(out: &mut dyn Write, jobs: &[WorkflowJob], view: &View) -> io::Result<()> {
     let mut row = |cells: [&str; 7]| {
         let [id, name, status, user, group, started, ended] = cells;
-        writeln!(out, "{id:<41}{name:<13}{status:<10}{user:<10}{group:<10}{started:<24}{ended:<24}\n{RULER}")
+        writeln!(
+            out,
+            "{id:<41}{name:<13}{status:<10}{user:<10}{group:<10}{started:<24}{ended:<24}\n{RULER}"
+        )
     };
     row(["Job ID", "App Name", "Status", "User", "Group", "Started", "Ended"])?;
     jobs.iter().try_for_each(|job| {
@@ -177,25 +207,41 @@ fn jobs_in_short(out: &mut dyn Write, jobs: &[WorkflowJob], view: &View) -> io::
 }
 
 fn jobs_in_full(out: &mut dyn Write, jobs: &[WorkflowJob], view: &View) -> io::Result<()> {
-    tabbed(out, &[
-        "Job ID", "App Name", "App Path", "Console URL", "User", "Group", "Run", "Created", "Started", "Status",
-        "Last Modified", "Ended",
-    ])?;
+    tabbed(
+        out,
+        &[
+            "Job ID",
+            "App Name",
+            "App Path",
+            "Console URL",
+            "User",
+            "Group",
+            "Run",
+            "Created",
+            "Started",
+            "Status",
+            "Last Modified",
+            "Ended",
+        ],
+    )?;
     jobs.iter().try_for_each(|job| {
-        tabbed(out, &[
-            masked(job.id.as_ref()),
-            masked(job.app_name.as_ref()),
-            masked(job.app_path.as_ref()),
-            masked(job.console_url.as_ref()),
-            masked(job.user.as_ref()),
-            masked(job.group.as_ref()),
-            &job.run.to_string(),
-            &view.date(job.created_time.as_ref()),
-            &view.date(job.start_time.as_ref()),
-            plain(job.status.as_ref()),
-            &view.date(job.last_mod_time.as_ref()),
-            &view.date(job.end_time.as_ref()),
-        ])
+        tabbed(
+            out,
+            &[
+                masked(job.id.as_ref()),
+                masked(job.app_name.as_ref()),
+                masked(job.app_path.as_ref()),
+                masked(job.console_url.as_ref()),
+                masked(job.user.as_ref()),
+                masked(job.group.as_ref()),
+                &job.run.to_string(),
+                &view.date(job.created_time.as_ref()),
+                &view.date(job.start_time.as_ref()),
+                plain(job.status.as_ref()),
+                &view.date(job.last_mod_time.as_ref()),
+                &view.date(job.end_time.as_ref()),
+            ],
+        )
     })
 }
 
@@ -209,7 +255,8 @@ pub fn runs(out: &mut dyn Write, jobs: &[WorkflowJob], view: &View) -> io::Resul
     };
     row("Job ID", "Status", "Started", "Ended")?;
     jobs.iter().try_for_each(|job| {
-        let (started, ended) = (view.minute(job.start_time.as_ref()), view.minute(job.end_time.as_ref()));
+        let (started, ended) =
+            (view.minute(job.start_time.as_ref()), view.minute(job.end_time.as_ref()));
         row(masked(job.id.as_ref()), plain(job.status.as_ref()), &started, &ended)
     })
 }

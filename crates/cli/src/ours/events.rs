@@ -38,7 +38,8 @@ pub fn history(
     let mut after = Some(0);
     while let Some(from) = after {
         let from = from.to_string();
-        let page: HistoryPage = client.api(&path, &[("after", Some(from.as_str())), ("len", Some(PAGE_LINES))])?;
+        let page: HistoryPage =
+            client.api(&path, &[("after", Some(from.as_str())), ("len", Some(PAGE_LINES))])?;
         page.lines.into_iter().try_for_each(&mut each)?;
         after = page.next_after;
     }
@@ -52,7 +53,8 @@ fn followed(terminal: &mut Terminal<'_>, events: &Events, client: &Client) -> Re
         let Message { event, data } = message?;
         match event.as_str() {
             "history" => {
-                let unreadable = |error| Failure::Plain(format!("the server sent an unreadable event: {error}"));
+                let unreadable =
+                    |error| Failure::Plain(format!("the server sent an unreadable event: {error}"));
                 told(terminal, &serde_json::from_str(&data).map_err(unreadable)?, events.json)?;
                 terminal.out.flush()?;
             }
@@ -60,12 +62,15 @@ fn followed(terminal: &mut Terminal<'_>, events: &Events, client: &Client) -> Re
             _ => return Ok(()),
         }
     }
-    Err(Failure::Plain("the server went away before the job was over; run the command again to go on".to_owned()))
+    Err(Failure::Plain(
+        "the server went away before the job was over; run the command again to go on".to_owned(),
+    ))
 }
 
 fn told(terminal: &mut Terminal<'_>, line: &LineView, json: bool) -> Result<(), Failure> {
     if json {
-        let text = serde_json::to_string(line).map_err(|error| Failure::Plain(error.to_string()))?;
+        let text =
+            serde_json::to_string(line).map_err(|error| Failure::Plain(error.to_string()))?;
         return Ok(writeln!(terminal.out, "{text}")?);
     }
     Ok(writeln!(terminal.out, "{}", shown(line, terminal.out_color))?)
@@ -110,7 +115,9 @@ impl<R: Read> Iterator for Messages<R> {
         loop {
             let line = match self.lines.next()? {
                 Ok(line) => line,
-                Err(error) => return Some(Err(Failure::Plain(format!("the stream broke off: {error}")))),
+                Err(error) => {
+                    return Some(Err(Failure::Plain(format!("the stream broke off: {error}"))));
+                }
             };
             let (field, value) = line.split_once(':').unwrap_or((&line, ""));
             let value = value.strip_prefix(' ').unwrap_or(value);
@@ -130,9 +137,12 @@ mod tests {
 
     #[test]
     fn server_sent_events_are_read_and_comments_passed_over() {
-        let stream = ":\n\nevent: history\nid: 4\ndata: {\"n\":4}\n\n: keep\n\nevent:end\ndata:{}\n\n";
-        let messages: Vec<Message> = Messages::of(stream.as_bytes()).map(|message| message.expect("read")).collect();
-        let message = |event: &str, data: &str| Message { event: event.to_owned(), data: data.to_owned() };
+        let stream =
+            ":\n\nevent: history\nid: 4\ndata: {\"n\":4}\n\n: keep\n\nevent:end\ndata:{}\n\n";
+        let messages: Vec<Message> =
+            Messages::of(stream.as_bytes()).map(|message| message.expect("read")).collect();
+        let message =
+            |event: &str, data: &str| Message { event: event.to_owned(), data: data.to_owned() };
         assert_eq!(messages, [message("history", "{\"n\":4}"), message("end", "{}")]);
     }
 }

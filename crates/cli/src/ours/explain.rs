@@ -19,7 +19,8 @@ use crate::times;
 pub fn run(terminal: &mut Terminal<'_>, one: &OneJob, client: &Client) -> Result<(), Failure> {
     let told: Explanation = client.api(&format!("jobs/{}/explain", path_encoded(&one.job)), &[])?;
     if one.json {
-        let text = serde_json::to_string_pretty(&told).map_err(|error| Failure::Plain(error.to_string()))?;
+        let text = serde_json::to_string_pretty(&told)
+            .map_err(|error| Failure::Plain(error.to_string()))?;
         return Ok(writeln!(terminal.out, "{text}")?);
     }
     Ok(told_to(terminal.out, &told, Timestamp::now(), terminal.out_color)?)
@@ -38,7 +39,9 @@ fn line(wait: &Wait, now: Timestamp, color: bool) -> String {
     about.extend(wait.status.as_ref().map(|status| painted(status, meaning_of(status), color)));
     let about = if about.is_empty() { String::new() } else { format!(" ({})", about.join(", ")) };
     let since = moment_ms(&wait.since).map(|since| times::span(now.as_millisecond() - since));
-    let since = since.map(|span| painted(&format!(" for {span}"), Meaning::Aside, color)).unwrap_or_default();
+    let since = since
+        .map(|span| painted(&format!(" for {span}"), Meaning::Aside, color))
+        .unwrap_or_default();
     let until = wait.until.as_deref().and_then(moment_ms).map(times::shown_ms);
     let until = until.map(|moment| format!(", until {moment} at most")).unwrap_or_default();
     let who = wait.action.as_deref().unwrap_or("the job");

@@ -71,7 +71,8 @@ impl Node {
         registry: &mut Registry,
     ) -> Result<Node, Failure> {
         let shutdown = CancellationToken::new();
-        let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) =
+            (Arc::new(SystemClock), Arc::new(SystemEntropy));
         let files: Arc<dyn Files> = Arc::new(LocalFiles::new());
         let bells = Arc::new(LocalBells::default());
         let store = open(settings, data_dir, &*clock, &*entropy).await?;
@@ -94,7 +95,13 @@ impl Node {
         let worker_config = worker_config(settings, data_dir)?;
         worker_config.metrics.register(registry);
         let source = Arc::new(scheduler.clone());
-        let ports = executor_worker::Ports { source, bells, files: Arc::clone(&files), clock: Arc::clone(&clock), entropy };
+        let ports = executor_worker::Ports {
+            source,
+            bells,
+            files: Arc::clone(&files),
+            clock: Arc::clone(&clock),
+            entropy,
+        };
         let worker = Worker::start(worker_config, ports, shutdown.clone());
         let monitor = Monitor::start(Arc::clone(&store), registry, shutdown.clone());
         let logs = Arc::new(LocalLogs::new(log_root(data_dir)));
@@ -122,7 +129,8 @@ fn log_root(data_dir: &Path) -> PathBuf {
 fn worker_config(settings: &Settings, data_dir: &Path) -> Result<executor_worker::Config, Failure> {
     let worker = &settings.worker;
     let program = std::env::current_exe();
-    let program = program.map_err(|error| Failure::Plain(format!("cannot tell which program this is: {error}")))?;
+    let program = program
+        .map_err(|error| Failure::Plain(format!("cannot tell which program this is: {error}")))?;
     let config = executor_worker::Config::new(
         WorkerId::new(worker.name.as_str()),
         worker.pools.clone(),
@@ -148,10 +156,18 @@ async fn open(
 ) -> Result<Arc<dyn Store>, Failure> {
     make_writable(data_dir)?;
     let database = &settings.database;
-    let create = NewCluster { system_id: database.system_id.clone(), shards: database.shards, now: clock.now() };
+    let create = NewCluster {
+        system_id: database.system_id.clone(),
+        shards: database.shards,
+        now: clock.now(),
+    };
     let opened = match database.url.as_str() {
-        "" => SqliteStore::open(data_dir, &create).await.map(|store| Arc::new(store) as Arc<dyn Store>),
-        url => PostgresStore::open(url, entropy.nonce(), &create).await.map(|store| Arc::new(store) as Arc<dyn Store>),
+        "" => SqliteStore::open(data_dir, &create)
+            .await
+            .map(|store| Arc::new(store) as Arc<dyn Store>),
+        url => PostgresStore::open(url, entropy.nonce(), &create)
+            .await
+            .map(|store| Arc::new(store) as Arc<dyn Store>),
     };
     opened.map_err(|error| unusable(&error, data_dir))
 }
@@ -160,9 +176,12 @@ async fn open(
 fn make_writable(data_dir: &Path) -> Result<(), Failure> {
     let tried = fs::create_dir_all(data_dir).and_then(|()| tempfile::tempfile_in(data_dir));
     tried.map(drop).map_err(|error| {
-        Failure::coded("HW5003", format!("the data directory {} cannot be written: {error}", data_dir.display()))
-            .with_help("choose another with --data-dir DIR, or correct its owner and permissions")
-            .with_exit(DATA_DIR_EXIT)
+        Failure::coded(
+            "HW5003",
+            format!("the data directory {} cannot be written: {error}", data_dir.display()),
+        )
+        .with_help("choose another with --data-dir DIR, or correct its owner and permissions")
+        .with_exit(DATA_DIR_EXIT)
     })
 }
 
@@ -171,7 +190,9 @@ fn unusable(error: &StoreError, data_dir: &Path) -> Failure {
         StoreError::Refused { why } if is_held(data_dir) => Failure::coded("HW5002", why.clone())
             .with_help("talk to that server with `howdah job …`, or choose another --data-dir")
             .with_exit(SECOND_SERVER_EXIT),
-        StoreError::Refused { why } => Failure::coded("HW5003", why.clone()).with_exit(DATA_DIR_EXIT),
+        StoreError::Refused { why } => {
+            Failure::coded("HW5003", why.clone()).with_exit(DATA_DIR_EXIT)
+        }
         StoreError::Unavailable { .. } => Failure::coded("HW5005", error.to_string())
             .with_help("see whether the database is up, and its disk not full")
             .with_exit(UNAVAILABLE_EXIT),
@@ -184,5 +205,7 @@ fn unusable(error: &StoreError, data_dir: &Path) -> Failure {
 /// Whether another process holds the data directory's lock.
 fn is_held(data_dir: &Path) -> bool {
     let lock = File::open(data_dir.join("lock"));
-    lock.is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK))
+    lock.is_ok_and(|file| {
+        flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+    })
 }

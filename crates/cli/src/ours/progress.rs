@@ -37,9 +37,17 @@ impl Progress {
     ///
     /// # Errors
     /// When standard error is gone.
-    pub fn update(&mut self, terminal: &mut Terminal<'_>, seen: &[Seen], now: Timestamp) -> io::Result<()> {
+    pub fn update(
+        &mut self,
+        terminal: &mut Terminal<'_>,
+        seen: &[Seen],
+        now: Timestamp,
+    ) -> io::Result<()> {
         self.erase(terminal)?;
-        for seen in seen.iter().filter(|seen| does_work(&seen.action.kind) && seen.action.status.is_terminal()) {
+        for seen in seen
+            .iter()
+            .filter(|seen| does_work(&seen.action.kind) && seen.action.status.is_terminal())
+        {
             let key = (seen.job.clone(), seen.action.name.clone(), seen.action.run);
             if self.told.insert(key) {
                 writeln!(terminal.err, "{}", line(seen, now, terminal.err_color))?;
@@ -60,9 +68,16 @@ impl Progress {
         Ok(())
     }
 
-    fn draw(&mut self, terminal: &mut Terminal<'_>, seen: &[Seen], now: Timestamp) -> io::Result<()> {
-        let running: Vec<&Seen> =
-            seen.iter().filter(|seen| does_work(&seen.action.kind) && seen.action.is_live()).collect();
+    fn draw(
+        &mut self,
+        terminal: &mut Terminal<'_>,
+        seen: &[Seen],
+        now: Timestamp,
+    ) -> io::Result<()> {
+        let running: Vec<&Seen> = seen
+            .iter()
+            .filter(|seen| does_work(&seen.action.kind) && seen.action.is_live())
+            .collect();
         let columns = columns();
         for seen in running.iter().take(RUNNING_LINES_MAX) {
             // A line that the terminal breaks would count as two and be left behind.
@@ -94,7 +109,12 @@ fn line(seen: &Seen, now: Timestamp, color: bool) -> String {
         (Some(code), false) => format!("  {}", painted(code, Meaning::Bad, color)),
         (None, _) | (Some(_), true) => String::new(),
     };
-    format!("{}  {status}  {:<24} {:<12}{took}{error}", "  ".repeat(*depth), action.name, action.kind)
+    format!(
+        "{}  {status}  {:<24} {:<12}{took}{error}",
+        "  ".repeat(*depth),
+        action.name,
+        action.kind
+    )
 }
 
 /// The status, with the number of the try from the second on.
@@ -160,13 +180,17 @@ mod tests {
 
     fn check(watched: bool, steps: &[&[Seen]], expected: &Expect) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let mut terminal = Terminal { out: &mut out, err: &mut err, out_color: false, err_color: false, watched };
+        let mut terminal =
+            Terminal { out: &mut out, err: &mut err, out_color: false, err_color: false, watched };
         let mut progress = Progress::default();
         for seen in steps {
-            progress.update(&mut terminal, seen, Timestamp(5_000)).expect("a vector takes everything");
+            progress
+                .update(&mut terminal, seen, Timestamp(5_000))
+                .expect("a vector takes everything");
         }
         let text = String::from_utf8(err).expect("text").replace('\x1b', "ESC");
-        expected.assert_eq(&text);
+        // A mark before each line keeps its leading blanks.
+        expected.assert_eq(&text.lines().map(|line| format!("|{line}\n")).collect::<String>());
     }
 
     #[test]
@@ -175,19 +199,27 @@ mod tests {
         let running = action("fetch", ActionStatus::Running, 1_000, None);
         let ok = action("fetch", ActionStatus::Ok, 1_000, Some(3_200));
         let failed = action("clean", ActionStatus::Error, 3_200, Some(3_300));
-        check(false, &[&[start.clone(), running], &[start.clone(), ok.clone()], &[start, ok, failed]], &expect![[r#"
-              OK          fetch                    shell         2.2s
-              ERROR       clean                    shell         100ms  JA018
-        "#]]);
+        check(
+            false,
+            &[&[start.clone(), running], &[start.clone(), ok.clone()], &[start, ok, failed]],
+            &expect![[r#"
+                |  OK          fetch                    shell         2.2s
+                |  ERROR       clean                    shell         100ms  JA018
+            "#]],
+        );
     }
 
     #[test]
     fn what_runs_is_redrawn_in_place() {
         let running = action("fetch", ActionStatus::Running, 1_000, None);
         let ok = action("fetch", ActionStatus::Ok, 1_000, Some(3_200));
-        check(true, &[&[running], &[ok]], &expect![[r#"
-              RUNNING     fetch                    shell         4.0s
-            ESC[1AESC[J  OK          fetch                    shell         2.2s
-        "#]]);
+        check(
+            true,
+            &[&[running], &[ok]],
+            &expect![[r#"
+                |  RUNNING     fetch                    shell         4.0s
+                |ESC[1AESC[J  OK          fetch                    shell         2.2s
+            "#]],
+        );
     }
 }

@@ -37,10 +37,12 @@ pub fn run(terminal: &mut Terminal<'_>, one: &OneJob, client: &Client) -> Result
     let stored: JobView = client.api(&path, &[])?;
     let text = client.api_text(&format!("{path}/definition"), &[])?;
     let replayed = replayed(&lines, &stored, &text)?;
-    let differences = replayed.end.as_ref().map(|end| differences(end, &stored)).unwrap_or_default();
+    let differences =
+        replayed.end.as_ref().map(|end| differences(end, &stored)).unwrap_or_default();
     if one.json {
         let told = Told { lines: &replayed.lines, differences: &differences };
-        let text = serde_json::to_string_pretty(&told).map_err(|error| Failure::Plain(error.to_string()))?;
+        let text = serde_json::to_string_pretty(&told)
+            .map_err(|error| Failure::Plain(error.to_string()))?;
         writeln!(terminal.out, "{text}")?;
     } else {
         told(terminal, &replayed.lines, &differences)?;
@@ -52,7 +54,10 @@ fn recorded(client: &Client, job: &str) -> Result<Vec<LineView>, Failure> {
     let mut lines = Vec::new();
     history(client, job, |line| {
         if lines.len() >= EVENTS_MAX {
-            return Err(Failure::coded("HW5008", format!("the history of {job} has more than {EVENTS_MAX} events")));
+            return Err(Failure::coded(
+                "HW5008",
+                format!("the history of {job} has more than {EVENTS_MAX} events"),
+            ));
         }
         lines.push(line);
         Ok(())
@@ -83,7 +88,9 @@ struct Told<'a> {
 }
 
 fn replayed(lines: &[LineView], stored: &JobView, definition: &str) -> Result<Replayed, Failure> {
-    let unreadable = |line: &LineView| format!("line {} ({}) is not an event of this program's engine", line.n, line.name);
+    let unreadable = |line: &LineView| {
+        format!("line {} ({}) is not an event of this program's engine", line.n, line.name)
+    };
     let read = |line: &LineView| {
         let event = serde_json::from_value::<Event>(line.event.clone());
         let at = moment_ms(&line.at).map(Timestamp);
@@ -91,7 +98,8 @@ fn replayed(lines: &[LineView], stored: &JobView, definition: &str) -> Result<Re
     };
     let events: Vec<(Event, Timestamp)> = lines.iter().map(read).collect::<Result<_, _>>()?;
     let app = application(definition, conf_of(&events))?;
-    let app_of = |digest: &AppDigest| (digest.as_str() == stored.app_digest).then(|| Arc::clone(&app));
+    let app_of =
+        |digest: &AppDigest| (digest.as_str() == stored.app_digest).then(|| Arc::clone(&app));
     let (mut changed, mut before) = (Vec::with_capacity(lines.len()), BTreeMap::new());
     let history = events.iter().map(|(event, at)| (*at, event));
     let end = engine::replay::replay(history, &app_of, |line, _, step, job| {
@@ -122,7 +130,11 @@ fn conf_of(events: &[(Event, Timestamp)]) -> Option<&Configuration> {
 
 fn application(text: &str, conf: Option<&Configuration>) -> Result<Arc<WorkflowApp>, Failure> {
     let inherited_global = conf.and_then(|conf| conf.get(INHERITED_GLOBAL));
-    let sources = WorkflowSources { inherited_global, validate_fork_join: false, ..WorkflowSources::of(text) };
+    let sources = WorkflowSources {
+        inherited_global,
+        validate_fork_join: false,
+        ..WorkflowSources::of(text)
+    };
     let app = definition::read_workflow(sources).map_err(|found| {
         let first = found.first().map(ToString::to_string).unwrap_or_default();
         Failure::coded("HW5008", format!("this program cannot read the job's definition: {first}"))
@@ -137,7 +149,9 @@ fn changes(step: &Step, job: &WorkflowJob, before: &mut BTreeMap<String, String>
         let former = before.insert(who.clone(), status.clone());
         let to = to.map(|node| format!(" (to {node})")).unwrap_or_default();
         match former {
-            Some(former) if former != status => changes.push(format!("{who}: {former} → {status}{to}")),
+            Some(former) if former != status => {
+                changes.push(format!("{who}: {former} → {status}{to}"))
+            }
             Some(_) => {}
             None => changes.push(format!("{who}: {status}{to}")),
         }
@@ -168,18 +182,25 @@ fn differences(job: &WorkflowJob, stored: &JobView) -> Vec<String> {
             None => compare(view.name.clone(), "nothing".to_owned(), view.status.clone()),
             Some(action) => {
                 let facts = facts_of(action).into_iter().zip(facts_of_view(view));
-                facts.for_each(|((what, replayed), stored)| compare(format!("{} {what}", view.name), replayed, stored));
+                facts.for_each(|((what, replayed), stored)| {
+                    compare(format!("{} {what}", view.name), replayed, stored)
+                });
             }
         }
     }
-    for name in job.actions.keys().filter(|name| stored.actions.iter().all(|view| view.name != name.as_str())) {
+    for name in job
+        .actions
+        .keys()
+        .filter(|name| stored.actions.iter().all(|view| view.name != name.as_str()))
+    {
         compare(name.to_string(), "there".to_owned(), "nothing".to_owned());
     }
     found
 }
 
 fn facts_of(action: &model::WorkflowAction) -> [(&'static str, String); 6] {
-    let moment = |moment: Option<Timestamp>| shown(moment.map(|moment| moment.to_string()).as_deref());
+    let moment =
+        |moment: Option<Timestamp>| shown(moment.map(|moment| moment.to_string()).as_deref());
     [
         ("status", action.status.to_string()),
         ("attempt", action.attempt.to_string()),
@@ -205,7 +226,11 @@ fn shown(text: Option<&str>) -> String {
     text.unwrap_or("none").to_owned()
 }
 
-fn told(terminal: &mut Terminal<'_>, lines: &[Changed], differences: &[String]) -> Result<(), Failure> {
+fn told(
+    terminal: &mut Terminal<'_>,
+    lines: &[Changed],
+    differences: &[String],
+) -> Result<(), Failure> {
     let color = terminal.out_color;
     for line in lines {
         let action = line.action.as_ref().map(|action| format!(" {action}")).unwrap_or_default();
@@ -215,7 +240,9 @@ fn told(terminal: &mut Terminal<'_>, lines: &[Changed], differences: &[String]) 
     }
     let verdict = match differences.len() {
         0 => painted("the replay ends exactly where the stored rows stand", Meaning::Good, color),
-        count => painted(&format!("the replay ends elsewhere, in {count} places:"), Meaning::Bad, color),
+        count => {
+            painted(&format!("the replay ends elsewhere, in {count} places:"), Meaning::Bad, color)
+        }
     };
     writeln!(terminal.out, "{} events; {verdict}", lines.len())?;
     Ok(differences.iter().try_for_each(|difference| writeln!(terminal.out, "  {difference}"))?)

@@ -36,7 +36,8 @@ const APP_PATH: &str = "oozie.wf.application.path";
 /// Paths of other kinds of jobs, which properties files of examples carry beside the workflow's.
 const OTHER_PATHS: [&str; 2] = ["oozie.coord.application.path", "oozie.bundle.application.path"];
 /// What examples expect of a cluster, when nobody says: this machine.
-const CLUSTER: [(&str, &str); 3] = [("nameNode", "file://"), ("resourceManager", "local"), ("jobTracker", "local")];
+const CLUSTER: [(&str, &str); 3] =
+    [("nameNode", "file://"), ("resourceManager", "local"), ("jobTracker", "local")];
 
 /// Between two looks at the job: what a person takes for at once.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -54,16 +55,32 @@ const TAIL_LINES: usize = 20;
 ///
 /// # Errors
 /// Exit code 1 when the job did not succeed, 130 when it was interrupted, or why it could not be started.
-pub fn run(run: &Run, environment: &Environment, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+pub fn run(
+    run: &Run,
+    environment: &Environment,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
     let app_dir = application(&run.app_dir)?;
     let conf = configured(run, &app_dir, &environment.user)?;
     let settings = settings::of_environment(environment)?;
     start_log(environment, terminal.err_color)?;
     let place = Place::of(run)?;
     let ran = standalone::runtime()?.block_on(async {
-        let interrupted = shutdown::on_signals().map_err(|error| Failure::Plain(format!("cannot wait for signals: {error}")))?;
-        let node = Node::start(&settings, &place.path, &settings.rules("").base_url, &mut Registry::default()).await?;
-        let watch = Watch { node: &node, app_dir: &app_dir, user: &environment.user, interrupted: &interrupted };
+        let interrupted = shutdown::on_signals()
+            .map_err(|error| Failure::Plain(format!("cannot wait for signals: {error}")))?;
+        let node = Node::start(
+            &settings,
+            &place.path,
+            &settings.rules("").base_url,
+            &mut Registry::default(),
+        )
+        .await?;
+        let watch = Watch {
+            node: &node,
+            app_dir: &app_dir,
+            user: &environment.user,
+            interrupted: &interrupted,
+        };
         let ran = watch.run(conf, run.json, terminal).await;
         node.stop(DRAIN).await;
         ran
@@ -75,9 +92,11 @@ pub fn run(run: &Run, environment: &Environment, terminal: &mut Terminal<'_>) ->
 /// The application's whole path.
 fn application(directory: &Path) -> Result<PathBuf, Failure> {
     let missing = |what: String| {
-        Failure::coded("HW5006", what).with_help(format!("name a directory with a {DEFINITION} in it"))
+        Failure::coded("HW5006", what)
+            .with_help(format!("name a directory with a {DEFINITION} in it"))
     };
-    let path = fs::canonicalize(directory).map_err(|error| missing(format!("{}: {error}", directory.display())))?;
+    let path = fs::canonicalize(directory)
+        .map_err(|error| missing(format!("{}: {error}", directory.display())))?;
     if path.join(DEFINITION).is_file() {
         return Ok(path);
     }
@@ -104,7 +123,9 @@ fn configured(run: &Run, app_dir: &Path, user: &str) -> Result<Configuration, Fa
 fn start_log(environment: &Environment, color: bool) -> Result<(), Failure> {
     let level = environment.get("HOWDAH_LOG").unwrap_or("error").to_owned();
     let options = telemetry::Options { level, format: telemetry::Format::Human, color };
-    telemetry::start(&options).map(drop).map_err(|error| Failure::coded("HW5004", error.to_string()))
+    telemetry::start(&options)
+        .map(drop)
+        .map_err(|error| Failure::coded("HW5004", error.to_string()))
 }
 
 /// Where the run keeps everything.
@@ -120,7 +141,9 @@ impl Place {
             return Ok(Place { path: path.clone(), temporary: None, told: false });
         }
         let made = tempfile::Builder::new().prefix("howdah-run-").tempdir();
-        let made = made.map_err(|error| Failure::coded("HW5003", format!("cannot make a temporary directory: {error}")))?;
+        let made = made.map_err(|error| {
+            Failure::coded("HW5003", format!("cannot make a temporary directory: {error}"))
+        })?;
         let path = made.path().to_owned();
         if !run.keep {
             return Ok(Place { path, temporary: Some(made), told: false });
@@ -148,7 +171,12 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    async fn run(&self, conf: Configuration, json: bool, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    async fn run(
+        &self,
+        conf: Configuration,
+        json: bool,
+        terminal: &mut Terminal<'_>,
+    ) -> Result<(), Failure> {
         let request = SubmitRequest { conf, user: self.user.to_owned(), start: true, key: None };
         let job = match self.node.scheduler.submit(request).await {
             Ok(job) => job,
@@ -182,8 +210,12 @@ impl Watch<'_> {
             write!(terminal.err, "{}", validate::picture(&file, diagnostic, terminal.err_color))?;
         }
         let (count, path) = (error.diagnostics.len(), self.app_dir.join(DEFINITION));
-        let mistakes = if count == 1 { "1 mistake".to_owned() } else { format!("{count} mistakes") };
-        Ok(Failure::coded(error.code.clone(), format!("{} is refused for {mistakes}", path.display())))
+        let mistakes =
+            if count == 1 { "1 mistake".to_owned() } else { format!("{count} mistakes") };
+        Ok(Failure::coded(
+            error.code.clone(),
+            format!("{} is refused for {mistakes}", path.display()),
+        ))
     }
 
     /// Watches until the job is over; an interrupt kills it first. Answers the end, and whether it was interrupted.
@@ -242,7 +274,11 @@ impl Watch<'_> {
         Ok(seen)
     }
 
-    async fn child(&self, action: &WorkflowAction, depth: usize) -> Result<Option<Arc<WorkflowJob>>, Failure> {
+    async fn child(
+        &self,
+        action: &WorkflowAction,
+        depth: usize,
+    ) -> Result<Option<Arc<WorkflowJob>>, Failure> {
         match &action.child {
             Some(child) if depth < DEPTH_MAX => self.loaded(child).await.map(Some),
             Some(_) | None => Ok(None),
@@ -252,7 +288,10 @@ impl Watch<'_> {
     /// What failed in a job and in its children, with the end of what it printed.
     async fn failed(&self, job: &WorkflowJob, depth: usize) -> Result<Vec<Failed>, Failure> {
         let mut failed = Vec::new();
-        for action in in_order(job).into_iter().filter(|action| action.error_code.is_some() && !went_well(action)) {
+        for action in in_order(job)
+            .into_iter()
+            .filter(|action| action.error_code.is_some() && !went_well(action))
+        {
             if let Some(child) = self.child(action, depth).await? {
                 failed.extend(Box::pin(self.failed(&child, depth + 1)).await?);
             }
@@ -298,7 +337,9 @@ impl Watch<'_> {
 
 /// A line without what would steer the terminal.
 fn printable(line: &str) -> String {
-    line.chars().map(|letter| if letter.is_control() && letter != '\t' { '\u{fffd}' } else { letter }).collect()
+    line.chars()
+        .map(|letter| if letter.is_control() && letter != '\t' { '\u{fffd}' } else { letter })
+        .collect()
 }
 
 fn went_well(action: &WorkflowAction) -> bool {
@@ -356,7 +397,10 @@ impl<'a> Summary<'a> {
             name: action.name.to_string(),
             kind: action.kind.to_string(),
             status: action.status.to_string(),
-            duration_ms: action.started_at.zip(action.ended_at).map(|(start, end)| end.since_ms(start)),
+            duration_ms: action
+                .started_at
+                .zip(action.ended_at)
+                .map(|(start, end)| end.since_ms(start)),
             data: action.data.as_deref().map(str::to_owned),
         };
         Summary {
@@ -382,9 +426,16 @@ fn summary(job: &WorkflowJob, color: bool) -> String {
     let status = painted(header.status.as_str(), meaning_of(header.status.as_str()), color);
     let actions = job.actions.values().filter(|action| does_work(&action.kind)).count();
     let plural = if actions == 1 { "" } else { "s" };
-    let reason = header.reason.as_ref().map(|reason| format!(": {}: {}", reason.code, reason.message)).unwrap_or_default();
+    let reason = header
+        .reason
+        .as_ref()
+        .map(|reason| format!(": {}: {}", reason.code, reason.message))
+        .unwrap_or_default();
     let took = times::span(duration_ms(job));
-    format!("{} {status} in {took} ({actions} action{plural}, {}){reason}", header.app_name, header.id)
+    format!(
+        "{} {status} in {took} ({actions} action{plural}, {}){reason}",
+        header.app_name, header.id
+    )
 }
 
 fn tell_failed(failed: &[Failed], terminal: &mut Terminal<'_>) -> Result<(), Failure> {
@@ -392,8 +443,15 @@ fn tell_failed(failed: &[Failed], terminal: &mut Terminal<'_>) -> Result<(), Fai
     for one in failed {
         let status = painted(&one.status, meaning_of(&one.status), color);
         match one.is_kill_node {
-            true => writeln!(terminal.err, "\n{}: {}", painted(&one.action, Meaning::Bad, color), one.message)?,
-            false => writeln!(terminal.err, "\n{} {status} {}: {}", one.action, one.code, one.message)?,
+            true => writeln!(
+                terminal.err,
+                "\n{}: {}",
+                painted(&one.action, Meaning::Bad, color),
+                one.message
+            )?,
+            false => {
+                writeln!(terminal.err, "\n{} {status} {}: {}", one.action, one.code, one.message)?
+            }
         }
         for (name, lines) in [("stdout", &one.stdout), ("stderr", &one.stderr)] {
             let lead = painted(&format!("  {name} |"), Meaning::Aside, color);

@@ -74,6 +74,7 @@ pub struct Jobs {
     pub keep: HumanDuration,
     pub user_retry_max: u32,
     pub user_retry_interval: HumanDuration,
+    pub user_retry_codes: Vec<String>,
     pub retries_max: u32,
     pub retry_interval: HumanDuration,
     pub validate_fork_join: bool,
@@ -156,18 +157,24 @@ impl Settings {
         let home = || environment.get("HOME").map(|home| Path::new(home).join(".local/share"));
         let parent = shared.or_else(home).ok_or_else(|| {
             let message = "neither XDG_DATA_HOME nor HOME says where data is kept";
-            Failure::coded("HW5004", message).with_help("say it with --data-dir DIR").with_exit(CONFIG_EXIT)
+            Failure::coded("HW5004", message)
+                .with_help("say it with --data-dir DIR")
+                .with_exit(CONFIG_EXIT)
         })?;
         Ok(parent.join("howdah"))
     }
 
     /// The rules for new jobs.
     pub fn rules(&self, base_url: &str) -> Rules {
-        let seconds = |duration: HumanDuration| u32::try_from(duration.0.as_secs()).unwrap_or(u32::MAX);
+        let seconds =
+            |duration: HumanDuration| u32::try_from(duration.0.as_secs()).unwrap_or(u32::MAX);
+        let mut user_retry_codes = Rules::default().user_retry_codes;
+        user_retry_codes.extend(self.jobs.user_retry_codes.iter().cloned());
         Rules {
             base_url: base_url.to_owned(),
             user_retry_max: self.jobs.user_retry_max,
             user_retry_interval_minutes: seconds(self.jobs.user_retry_interval) / 60,
+            user_retry_codes,
             retries_max: self.jobs.retries_max,
             retry_interval_seconds: seconds(self.jobs.retry_interval),
             ..Rules::default()
@@ -185,7 +192,14 @@ impl Settings {
             false => Some((mail.user.clone(), Secret::new(secret(&mail.password)?))),
         };
         let (host, from) = (mail.host.clone(), mail.from.clone());
-        Ok(MailConfig { host, port: mail.port, from, security: mail.security, login, ..MailConfig::default() })
+        Ok(MailConfig {
+            host,
+            port: mail.port,
+            from,
+            security: mail.security,
+            login,
+            ..MailConfig::default()
+        })
     }
 
     /// How many actions run at the same time.
@@ -199,7 +213,9 @@ impl Settings {
 fn secret(text: &str) -> Result<String, Failure> {
     let Some(path) = text.strip_prefix("file:") else { return Ok(text.to_owned()) };
     let read = fs::read_to_string(path).map(|text| text.trim_end().to_owned());
-    read.map_err(|error| Failure::coded("HW5004", format!("cannot read {path}: {error}")).with_exit(CONFIG_EXIT))
+    read.map_err(|error| {
+        Failure::coded("HW5004", format!("cannot read {path}: {error}")).with_exit(CONFIG_EXIT)
+    })
 }
 
 /// The settings by name, for the server to tell; secrets are left to it.
@@ -212,7 +228,8 @@ mod tests {
     use super::*;
 
     fn environment(pairs: &[(&str, &str)]) -> Environment {
-        let variables = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let variables =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Environment { variables, user: "joe".to_owned() }
     }
 
@@ -222,9 +239,16 @@ mod tests {
 
     #[test]
     fn the_defaults_fit() {
-        let settings = of_environment(&environment(&[("HOWDAH_LOG", "debug")])).expect("good defaults");
-        assert_eq!((settings.server.listen.as_str(), settings.database.shards), ("127.0.0.1:11000", 64));
-        assert_eq!(settings.rules("http://x/oozie"), Rules { base_url: "http://x/oozie".to_owned(), ..Rules::default() });
+        let settings =
+            of_environment(&environment(&[("HOWDAH_LOG", "debug")])).expect("good defaults");
+        assert_eq!(
+            (settings.server.listen.as_str(), settings.database.shards),
+            ("127.0.0.1:11000", 64)
+        );
+        assert_eq!(
+            settings.rules("http://x/oozie"),
+            Rules { base_url: "http://x/oozie".to_owned(), ..Rules::default() }
+        );
         assert!(settings.slots() >= SLOTS_PER_PROCESSOR);
         assert_eq!(settings.mail().expect("no password").host, "localhost");
     }
@@ -232,7 +256,9 @@ mod tests {
     #[test]
     fn data_is_kept_where_the_system_says_unless_told() {
         let settings = of_environment(&environment(&[])).expect("good defaults");
-        let at = |pairs: &[(&str, &str)]| settings.data_dir(&environment(pairs)).map(|path| path.display().to_string());
+        let at = |pairs: &[(&str, &str)]| {
+            settings.data_dir(&environment(pairs)).map(|path| path.display().to_string())
+        };
         assert_eq!(at(&[("XDG_DATA_HOME", "/x"), ("HOME", "/h")]), Ok("/x/howdah".to_owned()));
         assert_eq!(at(&[("HOME", "/h")]), Ok("/h/.local/share/howdah".to_owned()));
         assert_eq!(at(&[]).expect_err("nowhere").exit(crate::failure::Style::Ours), CONFIG_EXIT);
@@ -240,11 +266,16 @@ mod tests {
 
     #[test]
     fn flags_go_over_the_environment() {
-        let flags = Standalone { slots: Some("3".to_owned()), data_dir: Some("/d".to_owned()), ..flags() };
+        let flags =
+            Standalone { slots: Some("3".to_owned()), data_dir: Some("/d".to_owned()), ..flags() };
         let layers = layers(&flags, &environment(&[("HOWDAH_WORKER__SLOTS", "2")])).expect("good");
         let settings = read(&layers).expect("fits");
         assert_eq!((settings.slots(), settings.server.data_dir.as_str()), (3, "/d"));
-        assert!(layers.print().contains("worker.slots = 3  # flag --slots\n"), "{}", layers.print());
+        assert!(
+            layers.print().contains("worker.slots = 3  # flag --slots\n"),
+            "{}",
+            layers.print()
+        );
     }
 
     #[test]
@@ -252,6 +283,9 @@ mod tests {
         let flags = Standalone { slots: Some("many".to_owned()), ..flags() };
         let failure = layers(&flags, &environment(&[])).expect_err("no number");
         assert_eq!(failure.exit(crate::failure::Style::Ours), CONFIG_EXIT);
-        assert_eq!(failure.to_string(), "HW5004 : flag --slots: `worker.slots` cannot be `many`: a whole number is wanted here");
+        assert_eq!(
+            failure.to_string(),
+            "HW5004 : flag --slots: `worker.slots` cannot be `many`: a whole number is wanted here"
+        );
     }
 }

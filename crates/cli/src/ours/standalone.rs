@@ -35,7 +35,11 @@ const READINESS_INTERVAL: Duration = Duration::from_secs(1);
 /// # Errors
 /// With a code and an exit code of its own: settings (78), a port in use (69), a second server (75), an unusable data
 /// directory (73), a database that does not answer (69).
-pub fn run(flags: &Standalone, environment: &Environment, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+pub fn run(
+    flags: &Standalone,
+    environment: &Environment,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
     let layers = settings::layers(flags, environment)?;
     if flags.print_config {
         return Ok(write!(terminal.out, "{}", layers.print())?);
@@ -43,7 +47,13 @@ pub fn run(flags: &Standalone, environment: &Environment, terminal: &mut Termina
     let settings = settings::read(&layers)?;
     let data_dir = settings.data_dir(environment)?;
     let log_level = start_log(&settings, environment, terminal.err_color)?;
-    let server = Server { settings: &settings, layers: &layers, environment, data_dir: &data_dir, log_level };
+    let server = Server {
+        settings: &settings,
+        layers: &layers,
+        environment,
+        data_dir: &data_dir,
+        log_level,
+    };
     runtime()?.block_on(server.serve(terminal))
 }
 
@@ -59,10 +69,16 @@ pub fn runtime() -> Result<Runtime, Failure> {
 }
 
 /// Starts logging; `HOWDAH_LOG` goes over the settings.
-fn start_log(settings: &Settings, environment: &Environment, color: bool) -> Result<telemetry::LogLevel, Failure> {
+fn start_log(
+    settings: &Settings,
+    environment: &Environment,
+    color: bool,
+) -> Result<telemetry::LogLevel, Failure> {
     let level = environment.get("HOWDAH_LOG").unwrap_or(&settings.log.level).to_owned();
     let options = telemetry::Options { level, format: settings.log.format, color };
-    let bad = |error: telemetry::Error| Failure::coded("HW5004", error.to_string()).with_exit(settings::CONFIG_EXIT);
+    let bad = |error: telemetry::Error| {
+        Failure::coded("HW5004", error.to_string()).with_exit(settings::CONFIG_EXIT)
+    };
     telemetry::start(&options).map_err(bad)
 }
 
@@ -76,9 +92,12 @@ struct Server<'a> {
 
 impl Server<'_> {
     async fn serve(self, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-        let stop = shutdown::on_signals().map_err(|error| Failure::Plain(format!("cannot wait for signals: {error}")))?;
+        let stop = shutdown::on_signals()
+            .map_err(|error| Failure::Plain(format!("cannot wait for signals: {error}")))?;
         let listener = listen(&self.settings.server.listen).await?;
-        let address = listener.local_addr().map_err(|error| Failure::Plain(format!("cannot listen: {error}")))?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| Failure::Plain(format!("cannot listen: {error}")))?;
         let base_url = self.base_url(address);
         let (mut registry, ready) = (Registry::default(), Readiness::new());
         let (database, door) = (ready.latch("database"), ready.latch("listener"));
@@ -86,9 +105,14 @@ impl Server<'_> {
         let watching = tokio::spawn(watch(node.scheduler.clone(), database));
         let app = self.router(&node, &base_url, registry, ready, &stop);
         door.set();
-        writeln!(terminal.out, "howdah is ready at {base_url} (data in {})", self.data_dir.display())?;
+        writeln!(
+            terminal.out,
+            "howdah is ready at {base_url} (data in {})",
+            self.data_dir.display()
+        )?;
         terminal.out.flush()?;
-        let served = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let served =
+            axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
         let drain = self.settings.server.drain.0;
         let ended = until(served.into_future(), &stop, drain).await;
         watching.abort();

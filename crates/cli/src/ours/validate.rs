@@ -40,7 +40,8 @@ pub fn here(terminal: &mut Terminal<'_>, path: &str, json: bool) -> Result<(), F
     let path = Path::new(path.strip_prefix("file://").unwrap_or(path));
     let checked = checked_at(path)?;
     if json {
-        let text = serde_json::to_string_pretty(&checked).map_err(|error| Failure::Plain(error.to_string()))?;
+        let text = serde_json::to_string_pretty(&checked)
+            .map_err(|error| Failure::Plain(error.to_string()))?;
         writeln!(terminal.out, "{text}")?;
     } else {
         told(terminal, &checked, path.is_dir())?;
@@ -65,8 +66,10 @@ pub struct Checked {
 }
 
 fn checked_at(path: &Path) -> Result<Vec<Checked>, Failure> {
-    let missing = || Failure::coded("HW5007", format!("there is no file or directory {}", path.display()));
-    let kind = fs::metadata(path).map_err(|_| missing().with_help("name a definition, or a directory that has some"))?;
+    let missing =
+        || Failure::coded("HW5007", format!("there is no file or directory {}", path.display()));
+    let kind = fs::metadata(path)
+        .map_err(|_| missing().with_help("name a definition, or a directory that has some"))?;
     if !kind.is_dir() {
         return Ok(vec![check(path)?]);
     }
@@ -76,15 +79,18 @@ fn checked_at(path: &Path) -> Result<Vec<Checked>, Failure> {
     let read = found.iter().filter(|file| is_definition(file)).map(|file| check(file));
     let checked: Vec<Checked> = read.collect::<Result<_, _>>()?;
     if checked.is_empty() {
-        let message = format!("{} has no workflow, coordinator or bundle definition", path.display());
-        return Err(Failure::coded("HW5007", message).with_help("name a definition, or a directory that has some"));
+        let message =
+            format!("{} has no workflow, coordinator or bundle definition", path.display());
+        return Err(Failure::coded("HW5007", message)
+            .with_help("name a definition, or a directory that has some"));
     }
     Ok(checked)
 }
 
 /// The XML files below a directory.
 fn collect(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let unreadable = |error| Failure::Plain(format!("cannot list {}: {error}", directory.display()));
+    let unreadable =
+        |error| Failure::Plain(format!("cannot list {}: {error}", directory.display()));
     for entry in fs::read_dir(directory).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let (kind, path) = (entry.file_type().map_err(unreadable)?, entry.path());
@@ -94,7 +100,10 @@ fn collect(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(
             found.push(path);
         }
         if found.len() > FILES_MAX {
-            return Err(Failure::Plain(format!("{} has more than {FILES_MAX} XML files", directory.display())));
+            return Err(Failure::Plain(format!(
+                "{} has more than {FILES_MAX} XML files",
+                directory.display()
+            )));
         }
     }
     Ok(())
@@ -104,9 +113,9 @@ fn collect(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(
 fn is_definition(file: &Path) -> bool {
     let text = fs::read(file).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    ["workflow-app", "coordinator-app", "bundle-app"].iter().any(|root| {
-        text.match_indices(root).any(|(at, _)| text[..at].ends_with(['<', ':']))
-    })
+    ["workflow-app", "coordinator-app", "bundle-app"]
+        .iter()
+        .any(|root| text.match_indices(root).any(|(at, _)| text[..at].ends_with(['<', ':'])))
 }
 
 /// Reads and checks one file.
@@ -114,7 +123,8 @@ fn is_definition(file: &Path) -> bool {
 /// # Errors
 /// When it cannot be read at all; what is wrong with its text is in the answer.
 pub fn check(file: &Path) -> Result<Checked, Failure> {
-    let unreadable = |error| Failure::coded("HW5007", format!("cannot read {}: {error}", file.display()));
+    let unreadable =
+        |error| Failure::coded("HW5007", format!("cannot read {}: {error}", file.display()));
     let bytes = fs::read(file).map_err(unreadable)?;
     let (kind, diagnostics) = match definition::decode(&bytes, Limits::default()) {
         Ok(text) => judged(text, file),
@@ -123,15 +133,25 @@ pub fn check(file: &Path) -> Result<Checked, Failure> {
     let valid = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
     let text = String::from_utf8_lossy(&bytes);
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
-    Ok(Checked { file: file.to_owned(), kind: kind.map(DefinitionKind::root), valid, diagnostics, text })
+    Ok(Checked {
+        file: file.to_owned(),
+        kind: kind.map(DefinitionKind::root),
+        valid,
+        diagnostics,
+        text,
+    })
 }
 
 fn judged(text: &str, file: &Path) -> (Option<DefinitionKind>, Vec<Diagnostic>) {
     match definition::validate_definition(text, Limits::default()) {
         Ok(DefinitionKind::Workflow) => {
             let defaults = defaults_beside(file);
-            let sources = WorkflowSources { config_default: defaults.as_ref(), ..WorkflowSources::of(text) };
-            (Some(DefinitionKind::Workflow), definition::read_workflow(sources).err().unwrap_or_default())
+            let sources =
+                WorkflowSources { config_default: defaults.as_ref(), ..WorkflowSources::of(text) };
+            (
+                Some(DefinitionKind::Workflow),
+                definition::read_workflow(sources).err().unwrap_or_default(),
+            )
         }
         Ok(kind) => (Some(kind), Vec::new()),
         Err(found) => (None, found),
@@ -158,7 +178,12 @@ fn told(terminal: &mut Terminal<'_>, checked: &[Checked], many: bool) -> Result<
     }
     if many {
         let refused = checked.iter().filter(|file| !file.valid).count();
-        writeln!(terminal.err, "{} definitions, {} valid, {refused} refused", checked.len(), checked.len() - refused)?;
+        writeln!(
+            terminal.err,
+            "{} definitions, {} valid, {refused} refused",
+            checked.len(),
+            checked.len() - refused
+        )?;
     }
     Ok(())
 }
@@ -166,18 +191,29 @@ fn told(terminal: &mut Terminal<'_>, checked: &[Checked], many: bool) -> Result<
 fn line(file: &Checked, color: bool) -> String {
     if file.valid {
         let kind = file.kind.unwrap_or("definition");
-        return format!("{}: {} {kind}", file.file.display(), painted("valid", Meaning::Good, color));
+        return format!(
+            "{}: {} {kind}",
+            file.file.display(),
+            painted("valid", Meaning::Good, color)
+        );
     }
-    let mut codes: Vec<&str> = file.diagnostics.iter().map(|diagnostic| diagnostic.code.as_str()).collect();
+    let mut codes: Vec<&str> =
+        file.diagnostics.iter().map(|diagnostic| diagnostic.code.as_str()).collect();
     codes.dedup();
-    format!("{}: {} {}", file.file.display(), painted("refused", Meaning::Bad, color), codes.join(" "))
+    format!(
+        "{}: {} {}",
+        file.file.display(),
+        painted("refused", Meaning::Bad, color),
+        codes.join(" ")
+    )
 }
 
 /// A finding with the lines of text around it.
 pub fn picture(file: &Checked, diagnostic: &Diagnostic, color: bool) -> String {
     let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_links(false);
-    let source = NamedSource::new(file.file.display().to_string(), file.text.clone()).with_language("XML");
+    let source =
+        NamedSource::new(file.file.display().to_string(), file.text.clone()).with_language("XML");
     let mut text = String::new();
     match handler.render_report(&mut text, &Finding { diagnostic, source }) {
         Ok(()) => text,

@@ -27,8 +27,13 @@ fn written(files: &[(&str, &str)]) -> tempfile::TempDir {
 /// What is printed of a file or directory below the temporary one, with its name taken out.
 fn said(directory: &Path, name: &str, json: bool) -> (String, String, Result<(), Failure>) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut terminal =
-        Terminal { out: &mut out, err: &mut err, out_color: false, err_color: false, watched: false };
+    let mut terminal = Terminal {
+        out: &mut out,
+        err: &mut err,
+        out_color: false,
+        err_color: false,
+        watched: false,
+    };
     let done = here(&mut terminal, &directory.join(name).display().to_string(), json);
     let root = format!("{}/", directory.display());
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text").replace(&root, "");
@@ -59,12 +64,17 @@ fn a_mistake_is_shown_where_it_is() {
          3 │   <end name="done"/>
            ╰────
           help: did you mean 'done'?
-    "#]].assert_eq(&err);
+    "#]]
+    .assert_eq(&err);
 }
 
 #[test]
 fn a_directory_is_searched_for_definitions() {
-    let directory = written(&[("a/workflow.xml", GOOD), ("b/c/workflow.xml", BAD), ("b/config-default.xml", "<configuration/>")]);
+    let directory = written(&[
+        ("a/workflow.xml", GOOD),
+        ("b/c/workflow.xml", BAD),
+        ("b/config-default.xml", "<configuration/>"),
+    ]);
     let (out, err, done) = said(directory.path(), "", false);
     assert_eq!(done, Err(Failure::Quiet(1)));
     assert_eq!(out, "a/workflow.xml: valid workflow-app\nb/c/workflow.xml: refused E0708\n");
@@ -93,10 +103,14 @@ fn what_is_not_there_has_a_code() {
 #[test]
 fn hostile_files_are_refused_with_a_picture_or_a_line() {
     let bomb = "<!DOCTYPE a [<!ENTITY b \"bb\">]><workflow-app/>";
-    let directory = written(&[("bomb.xml", bomb), ("empty.xml", ""), ("nul.xml", "<workflow-app>\0</workflow-app>")]);
+    let directory = written(&[
+        ("bomb.xml", bomb),
+        ("empty.xml", ""),
+        ("nul.xml", "<workflow-app>\0</workflow-app>"),
+    ]);
     for name in ["bomb.xml", "empty.xml", "nul.xml"] {
         let (_, err, done) = said(directory.path(), name, false);
         assert_eq!(done, Err(Failure::Quiet(1)), "{name}");
-        assert!(err.contains("HW100") || err.contains("E0701"), "{name}: {err}");
+        assert!(err.contains("HW000") || err.contains("E0701"), "{name}: {err}");
     }
 }
