@@ -17,7 +17,7 @@ use ports::work::{CLAIM_TOKENS_MAX, FromWorker, Grant, Hello, ToWorker};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::inbox::{Message, SessionId};
+use crate::inbox::{ChildApp, Message, SessionId};
 use crate::memory::{Errand, Held, Live, Memory};
 use crate::outside::World;
 use crate::ready::{Offer, Ready};
@@ -145,9 +145,27 @@ impl Driver {
         self.pending.push(turn);
     }
 
-    /// Handles what waited for a load.
+    /// Handles what waited for a load, with whatever there is now.
     pub(crate) fn handle_loaded(&mut self, message: Message) {
-        self.handle(message);
+        match message {
+            Message::Command { job, event, source, reply } => {
+                self.command_loaded(job, *event, source, reply)
+            }
+            Message::ChildRead { job, action, of, child, rerun_of } => {
+                self.child_read_loaded(job, action, of, child, rerun_of)
+            }
+            other => self.handle(other),
+        }
+    }
+
+    /// Handles what waited for a job that is not to be had: commands are refused; a child that is gone is made anew.
+    pub(crate) fn handle_unloaded(&mut self, waiting: Vec<Message>, error: &ApiError) {
+        for message in waiting {
+            match message {
+                Message::Command { reply, .. } => answer(reply, Err(error.clone())),
+                other => self.handle_loaded(other),
+            }
+        }
     }
 
     /// Drops shards that somebody else has, unless they were taken again since.
@@ -180,7 +198,7 @@ impl Driver {
             Message::Closed { session } => self.sessions.close(session),
             Message::Loaded { job, family } => self.loaded(&job, family),
             Message::Lost { shards, seen } => self.lost(shards, &seen),
-            Message::Purge { jobs } => self.purge(jobs),
+            Message::Purge { trees } => self.purge(trees),
         }
     }
 
@@ -226,6 +244,7 @@ impl Driver {
             turn.submission(key.clone(), id.clone());
             self.remember_key(key, &id);
         }
+        turn.cause(&id, &Event::Submitted(Box::new(submission.clone())));
         self.create(&mut turn, app, &submission);
         turn.outputs.push(Output::Id(reply, id));
         self.world.metrics.submitted();
@@ -273,7 +292,8 @@ impl Driver {
         let (job, step) = workflow::create(&app, now, submission);
         let id = job.id().clone();
         self.memory.insert(Live::new(job, app));
-        turn.line(&id, now, &Event::Submitted(Box::new(submission.clone())));
+        let event = Event::Submitted(Box::new(submission.clone()));
+        turn.line(&id, now, &event);
         self.record(turn, &id, &step);
         self.follow(turn, &id, step.effects);
     }
@@ -290,10 +310,21 @@ impl Driver {
         {
             return self.park(job.clone(), Message::Command { job, event, source, reply });
         }
+        self.command_loaded(job, *event, source, reply);
+    }
+
+    fn command_loaded(
+        &mut self,
+        job: JobId,
+        event: Event,
+        source: Option<Arc<AppSource>>,
+        reply: crate::inbox::Reply<()>,
+    ) {
         let mut turn = Turn::default();
-        let outcome = match (source, &*event) {
+        turn.cause(&job, &event);
+        let outcome = match (source, &event) {
             (Some(source), Event::Rerun(request)) => self.rerun(&mut turn, &job, request, source),
-            _ => self.step(&mut turn, &job, *event),
+            _ => self.step(&mut turn, &job, event),
         };
         let outcome = match outcome {
             Err(rejection) if rejection.silent => {
@@ -352,11 +383,12 @@ impl Driver {
     }
 
     /// Steps a job with news of the world; news of a job that is not here is of a job that is over.
-    fn absorb(&mut self, turn: &mut Turn, job: &JobId, event: Event) {
+    pub(crate) fn absorb(&mut self, turn: &mut Turn, job: &JobId, event: Event) {
         if !self.memory.jobs.contains_key(job) {
             return;
         }
         let name = event.name();
+        turn.cause(job, &event);
         if let Err(rejection) = self.step(turn, job, event) {
             tracing::debug!(%job, event = name, code = rejection.code, reason = rejection.message, "event without effect");
         }
@@ -367,15 +399,23 @@ impl Driver {
         job: JobId,
         action: NodeName,
         of: engine::AttemptRef,
-        child: Result<(Box<Submission>, Arc<AppSource>), model::Failure>,
+        child: ChildApp,
         rerun_of: Option<JobId>,
     ) {
-        if let Some(old) = rerun_of
-            .clone()
-            .filter(|old| !self.memory.jobs.contains_key(old) && !self.forgotten.contains(old))
-        {
+        if let Some(old) = rerun_of.clone().filter(|old| !self.memory.jobs.contains_key(old)) {
             return self.park(old, Message::ChildRead { job, action, of, child, rerun_of });
         }
+        self.child_read_loaded(job, action, of, child, rerun_of);
+    }
+
+    fn child_read_loaded(
+        &mut self,
+        job: JobId,
+        action: NodeName,
+        of: engine::AttemptRef,
+        child: ChildApp,
+        rerun_of: Option<JobId>,
+    ) {
         self.memory.errands.remove(&Errand::ReadChild(job.clone(), action.clone(), of));
         let mut turn = Turn::default();
         match child {
@@ -532,8 +572,9 @@ impl Driver {
             };
             let event = Event::Claimed { action: offer.action.clone(), of: offer.of, claim };
             if self.memory.jobs.contains_key(&offer.job)
-                && self.step(turn, &offer.job, event).is_ok()
+                && self.step(turn, &offer.job, event.clone()).is_ok()
             {
+                turn.cause(&offer.job, &event);
                 return self.grant(&offer.job, &offer.action, &token);
             }
         }

@@ -17,6 +17,9 @@ pub(crate) type SessionId = u64;
 /// Where an answer goes. Dropping it tells the asker that nobody knows what became of the request.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ApiError>>;
 
+/// The application of a child, ready to be created, or why there is none.
+pub(crate) type ChildApp = Result<(Box<Submission>, Arc<AppSource>), Failure>;
+
 /// A message to the driver.
 pub(crate) enum Message {
     /// A new job; its id is given out here.
@@ -57,7 +60,7 @@ pub(crate) enum Message {
         /// And attempt.
         of: AttemptRef,
         /// The child, or why there is none.
-        child: Result<(Box<Submission>, Arc<AppSource>), Failure>,
+        child: ChildApp,
         /// The child that is to be rerun in place.
         rerun_of: Option<JobId>,
     },
@@ -98,7 +101,7 @@ pub(crate) enum Message {
     },
     /// Job trees to purge.
     Purge {
-        /// Their roots.
-        jobs: Vec<JobId>,
+        /// Each with its root and all below it.
+        trees: Vec<Vec<JobId>>,
     },
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::workflow;
+use engine::{Event, workflow};
 use model::{JobId, Shard, WorkflowJob};
 use ports::api::{ApiError, ApiErrorKind};
 use ports::store::{AppSource, CommitOutcome, ShardState};
@@ -114,7 +114,10 @@ impl Driver {
                 held.epoch != row.epoch || held.nonce != row.owner_nonce || held.pos != row.pos
             })
         };
-        let lost: BTreeSet<Shard> = rows.iter().filter(differs).map(|row| row.shard).collect();
+        let mut lost: BTreeSet<Shard> = rows.iter().filter(differs).map(|row| row.shard).collect();
+        if lost.is_empty() {
+            lost = flight.lines.keys().copied().collect();
+        }
         tracing::warn!(shards = ?lost, "shards were taken by another scheduler");
         self.lose(&lost);
         let mut turns = flight.turns;
@@ -149,54 +152,98 @@ impl Driver {
         for turn in rest {
             if turn.jobs_touched().iter().any(|job| poisoned.contains(job)) {
                 turn.refuse(&quarantined_error());
-                continue;
-            }
-            let mut single = self.flight_of(vec![turn]);
-            match single.commit.as_mut().await {
-                CommitOutcome::Committed => self.committed(single),
-                CommitOutcome::Rejected(why) => {
-                    for turn in single.turns {
-                        poisoned.extend(self.set_aside(turn, &why).await);
-                    }
-                }
-                other => {
-                    self.flight = Some(single);
-                    Box::pin(self.landed(other)).await;
-                }
+            } else {
+                self.flight = Some(self.flight_of(vec![turn]));
+                poisoned.extend(self.land_alone().await);
             }
         }
     }
 
-    /// Puts the jobs of a refused turn back to what is stored, and quarantines them.
-    async fn set_aside(&mut self, turn: Turn, why: &str) -> BTreeSet<JobId> {
-        let jobs = turn.jobs_touched();
-        let culprit = turn.events().map(|(job, event)| (job.clone(), event.clone())).next();
-        let acknowledged: Vec<Output> = acknowledgements(turn);
-        for job in &jobs {
-            self.ready.withdraw_job(job);
-            self.memory.remove(job);
-            self.memory.errands.retain(|errand| errand.job() != job);
-            if let Ok(Some((stored, source))) = self.world.load(job).await {
+    /// Brings a flight of one turn down, whatever that takes; answers the jobs that had to be set aside.
+    async fn land_alone(&mut self) -> BTreeSet<JobId> {
+        let mut aside = BTreeSet::new();
+        while let Some(mut flight) = self.flight.take() {
+            match flight.commit.as_mut().await {
+                CommitOutcome::Rejected(why) => {
+                    for turn in flight.turns {
+                        aside.extend(self.set_aside(turn, &why).await);
+                    }
+                }
+                other => {
+                    self.flight = Some(flight);
+                    Box::pin(self.landed(other)).await;
+                }
+            }
+        }
+        aside
+    }
+
+    /// Puts the jobs of a refused turn back to what is stored, and finds out which of its events is to blame: each goes alone.
+    async fn set_aside(&mut self, mut turn: Turn, why: &str) -> BTreeSet<JobId> {
+        let causes = turn.take_causes();
+        self.back_to_stored(turn.jobs_touched()).await;
+        let mut aside = BTreeSet::new();
+        if let [(job, event)] = causes.as_slice() {
+            aside.extend(self.blame(job, event, why).await);
+        } else {
+            for (job, event) in &causes {
+                aside.extend(self.alone(job, event).await);
+            }
+        }
+        let outputs = std::mem::take(&mut turn.outputs);
+        let mut rest = Turn::default();
+        rest.outputs = outputs.into_iter().filter_map(|output| spared(output, &aside)).collect();
+        self.release(vec![rest]);
+        aside
+    }
+
+    /// Steps and commits one event; answers the jobs that it had to be paid with.
+    async fn alone(&mut self, job: &JobId, event: &Event) -> BTreeSet<JobId> {
+        let mut turn = Turn::default();
+        self.absorb(&mut turn, job, event.clone());
+        let touched = turn.jobs_touched();
+        let mut flight = self.flight_of(vec![turn]);
+        match flight.commit.as_mut().await {
+            CommitOutcome::Committed => {
+                self.committed(flight);
+                BTreeSet::new()
+            }
+            CommitOutcome::Rejected(why) => {
+                self.back_to_stored(touched).await;
+                self.blame(job, event, &why).await
+            }
+            other => {
+                self.flight = Some(flight);
+                Box::pin(self.landed(other)).await;
+                Box::pin(self.land_alone()).await
+            }
+        }
+    }
+
+    /// Forgets what is in memory of these jobs and reads what is stored of them.
+    async fn back_to_stored(&mut self, jobs: BTreeSet<JobId>) {
+        self.keys.retain(|_, job| !jobs.contains(job));
+        for job in jobs {
+            self.ready.withdraw_job(&job);
+            self.memory.remove(&job);
+            self.memory.errands.retain(|errand| *errand.job() != job);
+            if let Ok(Some((stored, source))) = self.world.load(&job).await {
                 self.take_job(stored, &source);
             }
         }
+    }
+
+    /// Quarantines a job for an event whose outcome the database refuses.
+    async fn blame(&mut self, job: &JobId, event: &Event, why: &str) -> BTreeSet<JobId> {
         let mut aside = Turn::default();
-        if let Some((job, event)) = culprit {
-            self.quarantine(
-                &mut aside,
-                &job,
-                &event,
-                "HW1021",
-                &format!("the database refuses what `{}` leads to: {why}", event.name()),
-            );
-        }
-        aside.outputs.extend(acknowledged);
+        let message = format!("the database refuses what `{}` leads to: {why}", event.name());
+        self.quarantine(&mut aside, job, event, "HW1021", &message);
         let mut flight = self.flight_of(vec![aside]);
         match flight.commit.as_mut().await {
             CommitOutcome::Committed => self.committed(flight),
-            other => tracing::error!(?other, "a quarantine could not be written"),
+            other => tracing::error!(%job, ?other, "a quarantine could not be written"),
         }
-        jobs
+        BTreeSet::from([job.clone()])
     }
 
     /// Not in, and the database could not help it (a full disk, a restart): the same batch again, until it goes in.
@@ -208,7 +255,8 @@ impl Driver {
         self.flight = Some(self.flight_of(flight.turns));
     }
 
-    /// Nobody knows whether it is in: forget everything of those shards, take them again, load (S-1).
+    /// Nobody knows whether it is in: forget everything of those shards, take them again, load (S-1). A claim may be stored
+    /// whose grant never left; so the workers are made to come back and list what they hold.
     async fn unknown(&mut self, flight: Flight, why: &str) {
         tracing::error!(why, "the outcome of a commit is unknown; taking the shards again");
         let shards: BTreeSet<Shard> = flight.lines.keys().copied().collect();
@@ -216,6 +264,7 @@ impl Driver {
             turn.refuse(&unknown());
         }
         self.lose(&shards);
+        self.sessions.close_all();
         self.take(&shards.into_iter().collect::<Vec<_>>()).await;
     }
 
@@ -305,26 +354,19 @@ impl Driver {
         self.loading = None;
         let waiting = self.parked.remove(job).unwrap_or_default();
         match family {
-            Err(why) => refuse_all(
-                waiting,
-                &ApiError::new(
+            Err(why) => {
+                let error = ApiError::new(
                     ApiErrorKind::Unavailable,
                     "HW1013",
                     format!("cannot read job {job}: {why}"),
-                ),
-            ),
+                );
+                self.handle_unloaded(waiting, &error);
+            }
             Ok(members)
                 if members.iter().any(|(member, _)| self.forgotten.contains(member.id())) =>
             {
                 self.parked.insert(job.clone(), waiting);
                 self.loads.push_front(job.clone());
-            }
-            Ok(members)
-                if !members.iter().any(|(member, _)| member.id() == job)
-                    && !self.memory.jobs.contains_key(job) =>
-            {
-                let words = format!("there is no job {job}; check the id, or list the jobs");
-                refuse_all(waiting, &ApiError::new(ApiErrorKind::NotFound, "E0604", words));
             }
             Ok(members) => {
                 for (member, source) in members {
@@ -332,21 +374,31 @@ impl Driver {
                         self.take_job(member, &source);
                     }
                 }
-                for message in waiting {
-                    self.handle_loaded(message);
+                if self.memory.jobs.contains_key(job) {
+                    waiting.into_iter().for_each(|message| self.handle_loaded(message));
+                } else {
+                    let words = format!("there is no job {job}; check the id, or list the jobs");
+                    self.handle_unloaded(
+                        waiting,
+                        &ApiError::new(ApiErrorKind::NotFound, "E0604", words),
+                    );
                 }
             }
         }
         self.start_load();
     }
 
-    /// Job trees that are old enough and over go away, as an event of their driver.
-    pub(crate) fn purge(&mut self, jobs: Vec<JobId>) {
+    /// Job trees that are old enough and over go away, as an event of their driver. A tree that somebody has just reached
+    /// for is in memory and stays until the next time.
+    pub(crate) fn purge(&mut self, trees: Vec<Vec<JobId>>) {
         let mut turn = Turn::default();
-        for job in jobs {
-            let here = self.memory.shards.contains_key(&job.shard(self.cluster.shards));
-            if here && !self.memory.jobs.contains_key(&job) {
-                turn.job_gone(job);
+        for tree in trees {
+            let here =
+                |job: &JobId| self.memory.shards.contains_key(&job.shard(self.cluster.shards));
+            let idle =
+                |job: &JobId| !self.memory.jobs.contains_key(job) && !self.parked.contains_key(job);
+            if tree.iter().all(|job| here(job) && idle(job)) {
+                tree.into_iter().for_each(|job| turn.job_gone(job));
             }
         }
         self.push(turn);
@@ -374,30 +426,24 @@ fn quarantined_error() -> ApiError {
     ApiError::new(ApiErrorKind::Unavailable, "HW1021", words)
 }
 
-/// Whoever waits for a refused turn is told; a worker's result counts as acknowledged, or it would come for ever (L-1).
-fn acknowledgements(turn: Turn) -> Vec<Output> {
-    let mut kept = Vec::new();
-    for output in turn.outputs {
-        match output {
-            Output::Id(reply, _) => answer(reply, Err(quarantined_error())),
-            Output::Done(reply, _) => answer(reply, Err(quarantined_error())),
-            Output::ToWorker(
-                session,
-                message @ (ToWorker::FinishAcknowledged { .. }
-                | ToWorker::StoppedAcknowledged { .. }),
-            ) => {
-                kept.push(Output::ToWorker(session, message));
-            }
-            Output::ToWorker(..) | Output::Stop(..) | Output::Outside(..) | Output::Ring(..) => {}
+/// What still leaves of a turn whose guilty jobs were set aside. Whoever asked about those is told; a worker's result counts
+/// as acknowledged, or it would come for ever (L-1).
+fn spared(output: Output, aside: &BTreeSet<JobId>) -> Option<Output> {
+    match output {
+        Output::Id(reply, job) if aside.contains(&job) => {
+            answer(reply, Err(quarantined_error()));
+            None
         }
-    }
-    kept
-}
-
-fn refuse_all(messages: Vec<Message>, error: &ApiError) {
-    for message in messages {
-        if let Message::Command { reply, .. } = message {
-            answer(reply, Err(error.clone()));
+        Output::Done(reply, _) if !aside.is_empty() => {
+            answer(reply, Err(quarantined_error()));
+            None
         }
+        Output::ToWorker(session, ToWorker::Grants { pool, mut grants }) => {
+            grants.retain(|grant| !aside.contains(&grant.job));
+            Some(Output::ToWorker(session, ToWorker::Grants { pool, grants }))
+        }
+        Output::Outside(errand, _) if aside.contains(errand.job()) => None,
+        Output::Stop(_, ref job, _) if aside.contains(job) => None,
+        other => Some(other),
     }
 }

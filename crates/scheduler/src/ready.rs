@@ -26,15 +26,15 @@ type Place = (std::cmp::Reverse<i32>, u64);
 #[derive(Debug, Default)]
 pub(crate) struct Ready {
     pools: BTreeMap<Arc<str>, BTreeMap<Place, Offer>>,
-    places: HashMap<(JobId, NodeName), (Arc<str>, Place)>,
+    places: HashMap<JobId, BTreeMap<NodeName, (Arc<str>, Place)>>,
     arrivals: u64,
 }
 
 impl Ready {
     /// Puts an attempt on offer, in the place of an earlier attempt of the same action; repeating it changes nothing.
     pub(crate) fn offer(&mut self, offer: Offer, pool: &Arc<str>, priority: i32) {
-        let key = (offer.job.clone(), offer.action.clone());
-        if let Some((at_pool, place)) = self.places.get(&key) {
+        let known = self.places.get(&offer.job).and_then(|actions| actions.get(&offer.action));
+        if let Some((at_pool, place)) = known {
             let same = self.pools.get(at_pool).and_then(|queue| queue.get(place)) == Some(&offer);
             if same && at_pool == pool && place.0.0 == priority {
                 return;
@@ -43,33 +43,35 @@ impl Ready {
         }
         self.arrivals += 1;
         let place = (std::cmp::Reverse(priority), self.arrivals);
-        self.places.insert(key, (Arc::clone(pool), place));
+        let actions = self.places.entry(offer.job.clone()).or_default();
+        actions.insert(offer.action.clone(), (Arc::clone(pool), place));
         self.pools.entry(Arc::clone(pool)).or_default().insert(place, offer);
     }
 
     /// Takes an action off offer.
     pub(crate) fn withdraw(&mut self, job: &JobId, action: &NodeName) {
-        let Some((pool, place)) = self.places.remove(&(job.clone(), action.clone())) else {
-            return;
-        };
+        let Some(actions) = self.places.get_mut(job) else { return };
+        let place = actions.remove(action);
+        if actions.is_empty() {
+            self.places.remove(job);
+        }
+        self.leave(place);
+    }
+
+    /// Takes every action of a job off offer.
+    pub(crate) fn withdraw_job(&mut self, job: &JobId) {
+        for place in self.places.remove(job).unwrap_or_default().into_values() {
+            self.leave(Some(place));
+        }
+    }
+
+    fn leave(&mut self, place: Option<(Arc<str>, Place)>) {
+        let Some((pool, place)) = place else { return };
         if let Some(queue) = self.pools.get_mut(&pool) {
             queue.remove(&place);
             if queue.is_empty() {
                 self.pools.remove(&pool);
             }
-        }
-    }
-
-    /// Takes every action of a job off offer.
-    pub(crate) fn withdraw_job(&mut self, job: &JobId) {
-        let actions: Vec<NodeName> = self
-            .places
-            .keys()
-            .filter(|(owner, _)| owner == job)
-            .map(|(_, action)| action.clone())
-            .collect();
-        for action in actions {
-            self.withdraw(job, &action);
         }
     }
 

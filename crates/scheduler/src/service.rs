@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use model::Shard;
+use model::{JobId, Shard};
 use ports::bell::Bells;
 use ports::clock::{Clock, Entropy};
 use ports::files::Files;
@@ -123,11 +123,14 @@ async fn purge(world: Arc<World>, shutdown: CancellationToken) {
     loop {
         let before = world.clock.now().plus_ms(-age_ms);
         match world.store.purgeable(&shards, before, PURGE_JOBS_MAX).await {
-            Ok(jobs) if !jobs.is_empty() => {
-                tracing::info!(jobs = jobs.len(), "purging old jobs");
-                let _closed = world.inbox.send(Message::Purge { jobs }).await;
-            }
-            Ok(_) => {}
+            Ok(roots) if roots.is_empty() => {}
+            Ok(roots) => match trees(&world, roots).await {
+                Ok(trees) => {
+                    tracing::info!(trees = trees.len(), "purging old jobs");
+                    let _closed = world.inbox.send(Message::Purge { trees }).await;
+                }
+                Err(error) => tracing::warn!(%error, "cannot read the families of old jobs"),
+            },
             Err(error) => tracing::warn!(%error, "cannot look for old jobs"),
         }
         tokio::select! {
@@ -136,4 +139,14 @@ async fn purge(world: Arc<World>, shutdown: CancellationToken) {
             () = tokio::time::sleep(PURGE_EVERY) => {}
         }
     }
+}
+
+async fn trees(world: &World, roots: Vec<JobId>) -> Result<Vec<Vec<JobId>>, StoreError> {
+    let mut trees = Vec::new();
+    for root in roots {
+        let mut tree = world.store.family(&root).await?;
+        tree.push(root);
+        trees.push(tree);
+    }
+    Ok(trees)
 }

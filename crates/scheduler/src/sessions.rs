@@ -47,6 +47,13 @@ impl Sessions {
         }
     }
 
+    /// Cuts everybody off. Grants and acknowledgements that never left are then found missing: workers come back and list
+    /// what they hold.
+    pub(crate) fn close_all(&mut self) {
+        self.open.clear();
+        self.by_worker.clear();
+    }
+
     /// Who speaks in a session, while it is the worker's current one.
     pub(crate) fn get(&self, session: SessionId) -> Option<&Connected> {
         self.open.get(&session)

@@ -78,6 +78,8 @@ enum ActionChange {
 #[derive(Default)]
 pub(crate) struct Turn {
     lines: Vec<(JobId, Timestamp, Event)>,
+    /// The events from outside that it was made of; what they lead to in the family is not among them.
+    causes: Vec<(JobId, Event)>,
     jobs: BTreeMap<JobId, JobRow>,
     actions: BTreeMap<(JobId, NodeName), ActionChange>,
     apps: BTreeMap<AppDigest, Arc<AppSource>>,
@@ -161,9 +163,14 @@ impl Turn {
             .collect()
     }
 
-    /// The events of people and the world that it was made of.
-    pub(crate) fn events(&self) -> impl Iterator<Item = (&JobId, &Event)> {
-        self.lines.iter().map(|(job, _, event)| (job, event))
+    /// Records an event from outside.
+    pub(crate) fn cause(&mut self, job: &JobId, event: &Event) {
+        self.causes.push((job.clone(), event.clone()));
+    }
+
+    /// The events from outside that it was made of.
+    pub(crate) fn take_causes(&mut self) -> Vec<(JobId, Event)> {
+        std::mem::take(&mut self.causes)
     }
 
     /// Takes everything of these shards out; who waits for it learns that the shard is gone.

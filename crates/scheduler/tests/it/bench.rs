@@ -1,8 +1,8 @@
 //! A scheduler with what it needs, in a directory of its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::{Event, replay};
@@ -15,7 +15,7 @@ use ports::api::{SchedulerApi, SubmitRequest};
 use ports::bell::{Bells, LocalBells};
 use ports::clock::{Clock, Entropy};
 use ports::store::{HistoryLine, Store};
-use ports::work::{FromWorker, Grant, Hello, ToWorker, WorkSource};
+use ports::work::{FromWorker, Grant, Hello, Session, ToWorker, WorkSource};
 use scheduler::{Config, Handle, Ports, Scheduler};
 use store_sql::{NewCluster, SqliteStore};
 use tokio_util::sync::CancellationToken;
@@ -69,9 +69,14 @@ impl Running {
     }
 
     /// A worker that ends every attempt well, until its scheduler is gone.
-    pub(crate) fn work(&self, name: &str) -> tokio::task::JoinHandle<usize> {
+    pub(crate) fn work(&self, name: &str) -> tokio::task::JoinHandle<()> {
+        self.work_with(name, Spool::default())
+    }
+
+    /// The same with a spool that it shares with itself elsewhere.
+    pub(crate) fn work_with(&self, name: &str, spool: Spool) -> tokio::task::JoinHandle<()> {
         let (handle, bells, name) = (self.handle.clone(), Arc::clone(&self.bells), name.to_owned());
-        tokio::spawn(async move { work(handle, bells, &name).await })
+        tokio::spawn(async move { work(handle, bells, &name, spool).await })
     }
 
     pub(crate) async fn submit(&self, app: &Path, conf: &[(&str, &str)]) -> JobId {
@@ -115,34 +120,48 @@ pub(crate) fn request(app: &Path, conf: &[(&str, &str)], key: Option<&str>) -> S
     SubmitRequest { conf: all, user: "joe".to_owned(), start: true, key: key.map(str::to_owned) }
 }
 
-async fn work(handle: Handle, bells: Arc<LocalBells>, name: &str) -> usize {
+/// Results that nobody has acknowledged yet.
+pub(crate) type Spool = Arc<Mutex<BTreeMap<Token, FromWorker>>>;
+
+/// Comes back when it is cut off, lists the results that nobody acknowledged, and repeats them.
+async fn work(handle: Handle, bells: Arc<LocalBells>, name: &str, spool: Spool) {
+    for incarnation in 1.. {
+        let held = spool.lock().unwrap().keys().cloned().collect();
+        let pools = vec!["default".to_owned()];
+        let hello = Hello { worker: WorkerId::new(name), incarnation, pools, held };
+        let Ok(session) = handle.open(hello).await else { return };
+        serve(session, &bells, &spool).await;
+    }
+}
+
+async fn serve(mut session: Session, bells: &LocalBells, spool: &Spool) {
     let mut listener = bells.listen(&["default".to_owned()]);
-    let hello = Hello {
-        worker: WorkerId::new(name),
-        incarnation: 1,
-        pools: vec!["default".to_owned()],
-        held: Vec::new(),
-    };
-    let Ok(mut session) = handle.open(hello).await else { return 0 };
-    let mut done = 0;
     let mut slow = tokio::time::interval(Duration::from_millis(200));
+    let waiting: Vec<FromWorker> = spool.lock().unwrap().values().cloned().collect();
+    for finish in waiting {
+        let _cut_off = session.to_scheduler.send(finish).await;
+    }
     loop {
         let claim = FromWorker::Claim { pool: "default".to_owned(), tokens: tokens(4) };
         tokio::select! {
-            heard = listener.heard() => if heard.is_none() || session.to_scheduler.send(claim).await.is_err() { return done },
-            _ = slow.tick() => if session.to_scheduler.send(claim).await.is_err() { return done },
+            _ = listener.heard() => { let _cut_off = session.to_scheduler.send(claim).await; }
+            _ = slow.tick() => { let _cut_off = session.to_scheduler.send(claim).await; }
             message = session.from_scheduler.recv() => match message {
                 Some(ToWorker::Grants { grants, .. }) => {
                     for grant in grants {
-                        done += 1;
-                        if session.to_scheduler.send(finish(grant)).await.is_err() { return done }
+                        let token = grant.token.clone();
+                        let message = finish(grant);
+                        spool.lock().unwrap().insert(token, message.clone());
+                        let _cut_off = session.to_scheduler.send(message).await;
                     }
                 }
                 Some(ToWorker::Stop { job, token }) => {
-                    let _gone = session.to_scheduler.send(FromWorker::Stopped { job, token }).await;
+                    spool.lock().unwrap().remove(&token);
+                    let _cut_off = session.to_scheduler.send(FromWorker::Stopped { job, token }).await;
                 }
-                Some(ToWorker::FinishAcknowledged { .. } | ToWorker::StoppedAcknowledged { .. }) => {}
-                None => return done,
+                Some(ToWorker::FinishAcknowledged { token }) => { spool.lock().unwrap().remove(&token); }
+                Some(ToWorker::StoppedAcknowledged { .. }) => {}
+                None => return,
             },
         }
     }
@@ -203,7 +222,7 @@ pub(crate) async fn check_replay(store: &dyn Store, job: &JobId) -> WorkflowJob 
             _ => false,
         };
     }
-    let mut apps = std::collections::BTreeMap::new();
+    let mut apps = BTreeMap::new();
     for digest in digests {
         let source = store.app(&digest).await.unwrap().unwrap();
         let app = definition::read_workflow(definition::WorkflowSources {

@@ -5,3 +5,4 @@
 mod bench;
 mod life;
 mod takeover;
+mod trouble;

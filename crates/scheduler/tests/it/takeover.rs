@@ -10,7 +10,9 @@ use ports::clock::Entropy;
 use ports::store::Store;
 use store_sql::PostgresStore;
 
-use crate::bench::{Running, chain, check_dense, check_replay, new_cluster, request, sqlite};
+use crate::bench::{
+    Running, Spool, chain, check_dense, check_replay, new_cluster, request, sqlite,
+};
 
 /// How long they fight; `HOWDAH_LONG=1` makes it a minute.
 fn fight() -> Duration {
@@ -61,6 +63,7 @@ async fn two_schedulers_take_shards_from_each_other_under_load() {
     let url = postgres.database();
     let app = chain(dir.path(), 4);
     let deadline = tokio::time::Instant::now() + fight();
+    let spool = Spool::default();
     let mut jobs = Vec::new();
     let (mut rounds, mut refused) = (0_u32, 0_u32);
     let mut current: Option<Running> = None;
@@ -69,7 +72,7 @@ async fn two_schedulers_take_shards_from_each_other_under_load() {
         let store: Arc<dyn Store> =
             Arc::new(PostgresStore::open(&url, process, &new_cluster()).await.unwrap());
         let next = Running::start(store, &format!("s{rounds}")).await;
-        let _worker = next.work(&format!("w{rounds}"));
+        let _worker = next.work_with("w", Arc::clone(&spool));
         for running in current.iter().chain([&next]) {
             for _ in 0..5 {
                 match running.handle.submit(request(&app, &[], None)).await {
@@ -95,8 +98,5 @@ async fn two_schedulers_take_shards_from_each_other_under_load() {
         "{rounds} rounds, {} jobs, {refused} refused",
         jobs.len()
     );
-    println!(
-        "{rounds} takes, {} jobs acknowledged and ended, {refused} submits refused",
-        jobs.len()
-    );
+    tracing::info!(rounds, jobs = jobs.len(), refused, "the fight is over");
 }
