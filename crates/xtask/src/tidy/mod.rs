@@ -32,7 +32,7 @@ impl Offence {
 /// A rule: its name, and what looks for offences.
 type Rule = (&'static str, fn(&Workspace) -> Vec<Offence>);
 
-const RULES: [Rule; 15] = [
+const RULES: [Rule; 16] = [
     ("layers hold", layers::layers_hold),
     ("foreign crates have owners", dependencies::owners),
     ("pure crates depend on little", dependencies::pure_crates),
@@ -44,6 +44,7 @@ const RULES: [Rule; 15] = [
     ("nothing is left undone", texts::undone),
     ("files are short", texts::lengths),
     ("no place of one machine is named", texts::machines),
+    ("links lead somewhere", texts::links),
     ("every error code has a page", errors::codes_without_page),
     ("every page has an error code", errors::pages_without_code),
     ("error pages have their parts", errors::malformed_pages),
@@ -117,6 +118,7 @@ mod tests {
         check("nothing is left undone");
         check("files are short");
         check("no place of one machine is named");
+        check("links lead somewhere");
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! What is written: module docs, length, nothing left undone, nothing that only one machine has.
+//! What is written: module docs, length, nothing left undone, nothing that only one machine has, no dead links.
+
+use std::path::Path;
 
 use super::Offence;
 use crate::rust_text::is_whole;
@@ -47,6 +49,7 @@ pub(super) fn undone(workspace: &Workspace) -> Vec<Offence> {
 fn undone_in(source: &Source) -> Vec<Offence> {
     let line = |at: usize| format!("{}:{}", source.path, source.rust.line(at));
     let calls = UNDONE_CALLS.iter().flat_map(|call| source.rust.code.match_indices(call));
+    let calls = calls.filter(|(at, _)| !is_run_by_another(source, *at));
     let calls = calls
         .map(|(at, call)| Offence::new(line(at), format!("`{call}`: finish it, or leave it out")));
     let words = source
@@ -58,6 +61,13 @@ fn undone_in(source: &Source) -> Vec<Offence> {
         Offence::new(line(comment.at), "a note to do it later: do it, or open an issue")
     });
     calls.chain(words).collect()
+}
+
+/// Whether a test is ignored only because another test of the file runs it, in surroundings of its own.
+fn is_run_by_another(source: &Source, at: usize) -> bool {
+    let reason = source.rust.literals.iter().find(|literal| literal.at > at);
+    let runner = reason.and_then(|reason| reason.text.strip_prefix("run by "));
+    runner.is_some_and(|runner| source.rust.code.contains(&format!("fn {runner}(")))
 }
 
 fn has_word(text: &str, word: &str) -> bool {
@@ -99,6 +109,34 @@ pub(super) fn machines(workspace: &Workspace) -> Vec<Offence> {
     offences
 }
 
+/// Links between our pages lead somewhere.
+pub(super) fn links(workspace: &Workspace) -> Vec<Offence> {
+    let mut offences = Vec::new();
+    for page in workspace.texts.iter().filter(|text| text.path.ends_with(".md")) {
+        let folder =
+            workspace.root.join(&page.path).parent().map(Path::to_owned).unwrap_or_default();
+        for (at, target) in targets(&page.text) {
+            if !folder.join(target).exists() {
+                let line = page.text[..at].matches('\n').count() + 1;
+                let words = format!("the link to `{target}` leads nowhere");
+                offences.push(Offence::new(format!("{}:{line}", page.path), words));
+            }
+        }
+    }
+    offences
+}
+
+/// The files that a page of Markdown links to, with their places.
+fn targets(text: &str) -> Vec<(usize, &str)> {
+    let target = |(at, opening): (usize, &str)| {
+        let inside = &text[at + opening.len()..];
+        let target = inside[..inside.find(')')?].split('#').next()?;
+        let is_file = !target.is_empty() && !target.contains("://");
+        is_file.then_some((at, target))
+    };
+    text.match_indices("](").filter_map(target).collect()
+}
+
 /// A path that goes on from something else, as in `<data-dir>/…`, is no place of a machine.
 fn is_beginning(before: &str) -> bool {
     !before.ends_with(|c: char| c.is_alphanumeric() || ">})]_-.".contains(c))
@@ -123,7 +161,16 @@ mod tests {
     fn work_left_undone_is_found_in_code_and_comments_only() {
         assert_eq!(undone_in(&source("fn a() { let b = \"todo!\"; }")), []);
         assert_eq!(undone_in(&source("fn a() { todo!() }")).len(), 1);
+        assert_eq!(undone_in(&source("#[ignore = \"slow\"] fn a() {}")).len(), 1);
+        assert_eq!(undone_in(&source("#[ignore = \"run by b\"] fn a() {} fn b() {}")), []);
         assert_eq!(undone_in(&source(&format!("// {}: later", UNDONE_WORDS[0]))).len(), 1);
+    }
+
+    #[test]
+    fn links_to_files_are_found() {
+        let text = "[a](b/c.md#d), [e](https://f.example), [g](#h), [i](../j)";
+        let found: Vec<&str> = targets(text).into_iter().map(|(_, target)| target).collect();
+        assert_eq!(found, ["b/c.md", "../j"]);
     }
 
     #[test]
