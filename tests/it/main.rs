@@ -2,8 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod applications;
+mod command_line;
 mod crashes;
 mod examples;
+mod expected;
 mod hostile;
 mod replayed;
+mod sshd;
 mod witness;

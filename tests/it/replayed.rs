@@ -24,6 +24,23 @@ pub(crate) fn check_all(data_dir: &Path) -> usize {
     })
 }
 
+/// The events of every job of a data directory whose server has ended.
+pub(crate) fn histories(data_dir: &Path) -> BTreeMap<String, Vec<Event>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let create = NewCluster { system_id: "unused".to_owned(), shards: 64, now: Timestamp(0) };
+        let store = SqliteStore::open(data_dir, &create).await.unwrap();
+        let page = store.jobs(&JobFilter { len: 100_000, ..JobFilter::default() }).await.unwrap();
+        let mut histories = BTreeMap::new();
+        for header in &page.jobs {
+            let lines = store.history(&header.id, 0, 1_000_000).await.unwrap();
+            let events = lines.iter().map(|line| serde_json::from_str(&line.event).unwrap()).collect();
+            histories.insert(header.id.to_string(), events);
+        }
+        histories
+    })
+}
+
 async fn check(store: &SqliteStore, job: &JobId) {
     let lines = store.history(job, 0, 1_000_000).await.unwrap();
     let events: Vec<(Timestamp, Event)> = lines.iter().map(|line| (line.at, serde_json::from_str(&line.event).unwrap())).collect();

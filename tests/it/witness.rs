@@ -21,18 +21,44 @@ pub(crate) struct Seen {
     pub(crate) ends: usize,
 }
 
+/// One line of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) job: String,
+    pub(crate) action: String,
+    pub(crate) attempt: String,
+    pub(crate) token: String,
+    pub(crate) pid: u32,
+    pub(crate) is_end: bool,
+}
+
 /// Reads a witness file: by job and action.
 pub(crate) fn read(path: &Path) -> BTreeMap<(String, String), Seen> {
     let mut seen: BTreeMap<(String, String), Seen> = BTreeMap::new();
-    for line in std::fs::read_to_string(path).unwrap_or_default().lines() {
-        let words: Vec<&str> = line.split(' ').collect();
-        assert_eq!(words.len(), 8, "a torn witness line: {line}");
-        let entry = seen.entry((words[0].to_owned(), words[1].to_owned())).or_default();
-        match words[7] {
-            "start" => entry.starts += 1,
-            "end" => entry.ends += 1,
-            other => panic!("an unknown word in the witness file: {other}"),
+    for line in lines(path) {
+        let entry = seen.entry((line.job, line.action)).or_default();
+        if line.is_end {
+            entry.ends += 1;
+        } else {
+            entry.starts += 1;
         }
     }
     seen
+}
+
+/// Reads a witness file line by line. One that is not there has no lines.
+pub(crate) fn lines(path: &Path) -> Vec<Line> {
+    std::fs::read_to_string(path).unwrap_or_default().lines().map(line_of).collect()
+}
+
+fn line_of(line: &str) -> Line {
+    let words: Vec<&str> = line.split(' ').collect();
+    let [job, action, _run, attempt, token, _boot, pid, word] = *words else { panic!("a torn witness line: {line}") };
+    let is_end = match word {
+        "start" => false,
+        "end" => true,
+        other => panic!("an unknown word in the witness file: {other}"),
+    };
+    let own = str::to_owned;
+    Line { job: own(job), action: own(action), attempt: own(attempt), token: own(token), pid: pid.parse().unwrap(), is_end }
 }

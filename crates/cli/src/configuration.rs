@@ -10,9 +10,10 @@ use crate::failure::Failure;
 /// Who submits; Oozie's client always sends it.
 pub const USER_NAME: &str = "user.name";
 
-/// Whether a configuration was given at all: a file that is there, or a `-D`.
+/// Whether a configuration was given at all: a file, or a `-D`. Oozie takes a file that is missing for none, and a rerun
+/// with a misspelt one then silently goes without; here that is an error.
 pub fn is_given(file: Option<&str>, defines: &[String]) -> bool {
-    file.is_some_and(|file| Path::new(file).exists()) || !defines.is_empty()
+    file.is_some() || !defines.is_empty()
 }
 
 /// `user.name`, then the file, then each `-Dname=value`; the later one wins.

@@ -144,9 +144,12 @@ impl Request {
 }
 
 fn unreachable_server(url: &str, error: &ureq::Error, tries: u32) -> Failure {
-    let cause = error.source().map_or_else(String::new, |source| format!(": {source}"));
+    let why = match error {
+        ureq::Error::Io(why) => why.to_string(),
+        other => other.source().map_or_else(|| other.to_string(), |source| format!("{other}: {source}")),
+    };
     let address = url.split('?').next().unwrap_or(url);
-    let message = format!("cannot reach {address}: {error}{cause} (tries: {tries})");
+    let message = format!("cannot reach {address}: {why} (tries: {tries})");
     Failure::coded(IO_ERROR, message)
         .with_help("is the server running? `howdah standalone` starts one; `-oozie URL` or OOZIE_URL says where it is")
 }

@@ -58,6 +58,11 @@ impl AttemptDir {
         self.0.join("plan.json").exists()
     }
 
+    /// Whether the end is on disk already, by its supervisor.
+    pub(crate) fn has_result(&self) -> bool {
+        self.0.join("result.json").exists()
+    }
+
     /// Makes the directory anew, for nobody else to look into: configurations hold passwords. Only for attempts that
     /// no supervisor was started for.
     pub(crate) fn create(&self) -> io::Result<()> {

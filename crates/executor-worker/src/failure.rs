@@ -35,6 +35,8 @@ pub(crate) const ACCESS_DENIED: &str = "JA002";
 pub(crate) const FORBIDDEN_PROPERTY: &str = "JA010";
 /// The launched program failed.
 pub(crate) const LAUNCHED_FAILED: &str = "JA018";
+/// The launched program ended with `System.exit(-1)`.
+pub(crate) const LAUNCHED_MINUS_ONE: &str = "JA019";
 
 /// Longer messages are cut: they go into a database row and a page.
 const MESSAGE_CHARS_MAX: usize = 4_000;

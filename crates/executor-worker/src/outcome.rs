@@ -9,8 +9,8 @@ use supervisor::{Captured, Outcome, Stage, StopCause};
 use crate::actions::{self, java, shell};
 use crate::config::Config;
 use crate::failure::{
-    LAUNCHED_FAILED, LOST, Refusal, STOPPED_FROM_OUTSIDE, TIMED_OUT, WORKER_TROUBLE, at_start,
-    launched,
+    LAUNCHED_FAILED, LAUNCHED_MINUS_ONE, LOST, Refusal, STOPPED_FROM_OUTSIDE, TIMED_OUT,
+    WORKER_TROUBLE, at_start, launched,
 };
 
 /// What is told to the scheduler.
@@ -41,9 +41,9 @@ pub(crate) fn ending(
     }
     let result = match ran(grant) {
         Ok(Ran::Builtin) => of_builtin(config, ended),
-        Ok(Ran::Shell { capture }) => of_launched(config, ended, shell::MAIN_CLASS)
+        Ok(Ran::Shell { capture }) => of_launched(config, ended, shell::MAIN_CLASS, shell_code)
             .and_then(|()| shell_success(config, ended, capture)),
-        Ok(Ran::Java { capture }) => of_launched(config, ended, java::MAIN_CLASS)
+        Ok(Ran::Java { capture }) => of_launched(config, ended, java::MAIN_CLASS, java_code)
             .and_then(|()| java_success(config, ended, capture)),
         Err(failure) => Err(failure),
     };
@@ -83,17 +83,19 @@ fn with_external_id(result: Result<Success, Refusal>, external_id: Option<&str>)
     }
 }
 
-/// Whether a launched program ended well.
+/// Whether a launched program ended well. `code_of` is the error code for an exit code.
 fn of_launched(
     config: &Config,
     ended: &supervisor::AttemptResult,
     main_class: &str,
+    code_of: fn(i32) -> String,
 ) -> Result<(), Refusal> {
     let failed = |message: String| Err(launched(ErrorClass::Error, LAUNCHED_FAILED, message));
     match &ended.outcome {
         Outcome::Exited { code: 0 } => Ok(()),
         Outcome::Exited { code } => {
-            failed(format!("Main Class [{main_class}], exit code [{code}]"))
+            let message = format!("Main Class [{main_class}], exit code [{code}]");
+            Err(launched(ErrorClass::Error, &code_of(*code), message))
         }
         Outcome::Signaled { signal } => {
             failed(format!("Main Class [{main_class}], killed by signal [{signal}]"))
@@ -103,6 +105,21 @@ fn of_launched(
             config.search_path
         )),
         other => Err(ended_otherwise(other, ended)),
+    }
+}
+
+/// Oozie's shell main ends with 1 whatever the command ended with, and that is the error code.
+fn shell_code(_exit_code: i32) -> String {
+    "1".to_owned()
+}
+
+/// What a main gives to `System.exit` is the error code, but for -1, which the system shows as 255. A main that throws has
+/// its own code in Oozie; its virtual machine ends with 1, and nothing tells it from `System.exit(1)`.
+fn java_code(exit_code: i32) -> String {
+    match exit_code {
+        1 => LAUNCHED_FAILED.to_owned(),
+        255 => LAUNCHED_MINUS_ONE.to_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -204,7 +221,7 @@ fn over_limit(what: &str, config: &Config) -> Refusal {
     let limit = config.capture_output_bytes_max;
     let message = format!(
         "{what} data exceeds its limit [{limit}]; print less while <capture-output/> is set, or raise \
-         capture_output_bytes_max of the worker"
+         worker.captured_output_max of the server"
     );
     launched(ErrorClass::Error, LAUNCHED_FAILED, message)
 }
@@ -264,6 +281,12 @@ mod tests {
         check("k= x:y=z #", "k=x\\:y\\=z \\#\n");
         check("ü=\u{fffd}\u{1f600}", "\\u00FC=\\uFFFD\\uD83D\\uDE00\n");
         check("a\\ b=\\ c\\td", "a\\ b=\\ c\\td\n");
+    }
+
+    #[test]
+    fn exit_codes_are_error_codes_as_in_oozie() {
+        assert_eq!([1, 3, 255].map(shell_code), ["1", "1", "1"]);
+        assert_eq!([1, 3, 255].map(java_code), ["JA018", "3", "JA019"]);
     }
 
     #[test]

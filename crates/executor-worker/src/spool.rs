@@ -3,7 +3,7 @@
 //! `<work_dir>/.spool/<token>.json` holds the grant and how far it came. A file is written when an attempt is granted,
 //! started, and over, and removed when the scheduler has acknowledged the end.
 //!
-//! Only an end is synced. After a power failure (another boot) an entry may be older than the truth, or gone: one that
+//! Only an end that no supervisor has synced is synced here. After a power failure (another boot) an entry may be older than the truth, or gone: one that
 //! is gone is not listed and so fenced by the scheduler; of one that is there nothing is started any more.
 
 use std::fs::{self, File, OpenOptions};
@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use files_local::file_name_of;
 use model::{AttemptResult, Token};
+use ports::crash;
 use ports::work::Grant;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -96,16 +97,20 @@ impl Spool {
         if synced {
             file.sync_all()?;
         }
+        crash::point("before_spool_rename");
         fs::rename(&aside, &path)?;
         if synced { File::open(&self.dir)?.sync_all() } else { Ok(()) }
     }
 
     /// Forgets an attempt.
     pub(crate) fn remove(&self, token: &Token) -> io::Result<()> {
+        crash::point("before_spool_removal");
         match fs::remove_file(self.path(token)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
+        crash::point("after_spool_removal");
+        Ok(())
     }
 
     fn path(&self, token: &Token) -> PathBuf {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use model::{AttemptResult, ErrorClass, Failure, Token};
 use ports::clock::Clock;
+use ports::crash;
 use ports::files::Files;
 use ports::work::Grant;
 use supervisor::{Running, State, SupervisorExit};
@@ -34,6 +35,8 @@ const PREPARE_MAX: Duration = Duration::from_secs(600);
 const PROGRESS_AFTER: Duration = Duration::from_millis(500);
 /// Between two requests for the same stop: the first may come before the supervisor listens.
 const STOP_INTERVAL: Duration = Duration::from_millis(250);
+/// Between a supervisor's lock and its claim lie two syncs.
+const CLAIM_INTERVAL: Duration = Duration::from_millis(50);
 /// After an error of the disk or the kernel that may pass.
 const TROUBLE_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two tries to kill what SIGKILL did not end at once.
@@ -77,10 +80,12 @@ impl Attempt {
 
     /// Runs what was granted just now. On return the end is on disk.
     pub(crate) async fn run_new(self) -> Ending {
+        crash::point("before_grant_is_noted");
         let saved = self.save(EntryState::Granted, false).await;
+        crash::point("after_grant_is_noted");
         let ending = match saved {
             Ok(()) => self.prepare_and_start().await,
-            Err(failure) => failed(failure),
+            Err(failure) => failed(&failure),
         };
         self.record(ending).await
     }
@@ -96,10 +101,10 @@ impl Attempt {
             EntryState::Started { external_id } => Some(external_id.clone()),
             EntryState::Granted | EntryState::Finished { .. } | EntryState::Stopped => None,
         };
-        if self.inspect().await != State::NotStarted {
-            return self.follow(external_id, None).await;
-        }
         let started_once = external_id.is_some();
+        if let Some(ending) = self.follow(external_id).await {
+            return ending;
+        }
         if !self.context.spool.is_of_this_boot(entry) {
             outcome::lost("its host was rebooted, and what was known of it may be gone")
         } else if self.dir.is_prepared() {
@@ -114,7 +119,7 @@ impl Attempt {
     async fn prepare_and_start(&self) -> Ending {
         if let Err(failure) = self.prepare().await {
             self.tell_reader(&failure).await;
-            return failed(failure);
+            return failed(&failure);
         }
         self.start().await
     }
@@ -140,43 +145,70 @@ impl Attempt {
     }
 
     async fn start(&self) -> Ending {
-        if self.stop.is_cancelled() {
-            return Ending::Stopped;
-        }
-        let (program, dir) = (self.context.config.supervisor.clone(), self.dir.clone());
-        match blocking(move || supervisor::start(&program, dir.path())).await {
-            Err(error) => failed(of_worker("cannot start a supervisor", &error)),
-            Ok(running) => {
-                let external_id = self.external_id(&running.pid());
-                let started = EntryState::Started { external_id: external_id.clone() };
-                if let Err(failure) = self.save(started, false).await {
-                    // The supervisor's own claim says the same after a restart.
-                    warn!(token = %self.grant.token, error = failure.message, "start is not noted in the spool");
-                }
-                self.follow(Some(external_id), Some(running)).await
+        loop {
+            if self.stop.is_cancelled() {
+                return Ending::Stopped;
+            }
+            match self.start_once().await {
+                Ok(Some(ending)) => return ending,
+                // A supervisor that a former worker started was about to claim the attempt.
+                Ok(None) => sleep(CLAIM_INTERVAL).await,
+                Err(failure) => return failed(&failure),
             }
         }
     }
 
-    /// Waits for the end of a supervisor, ours or adopted, and reads what it left.
-    async fn follow(&self, mut external_id: Option<String>, mut child: Option<Running>) -> Ending {
-        let mut exit = None;
-        if let Some(running) = &mut child {
-            self.wait_for(running.open_pidfd(), external_id.as_deref()).await;
-            exit = running.reap().ok().flatten();
+    /// `None`: another supervisor was at it, and has claimed nothing yet.
+    async fn start_once(&self) -> Result<Option<Ending>, Refusal> {
+        let (program, dir) = (self.context.config.supervisor.clone(), self.dir.clone());
+        crash::point("before_spawn");
+        let started = blocking(move || supervisor::start(&program, dir.path())).await;
+        let mut running =
+            started.map_err(|error| of_worker("cannot start a supervisor", &error))?;
+        crash::point("after_spawn");
+        let external_id = self.external_id(&running.pid());
+        let note = EntryState::Started { external_id: external_id.clone() };
+        if let Err(failure) = self.save(note, false).await {
+            // The supervisor's own claim says the same after a restart.
+            warn!(token = %self.grant.token, error = failure.message, "start is not noted in the spool");
         }
+        let exit = self.wait_for_child(&mut running, &external_id).await;
+        match self.follow(Some(external_id)).await {
+            Some(ending) => Ok(Some(ending)),
+            None if exit == Some(SupervisorExit::AlreadyClaimed) => Ok(None),
+            None => Err(never_claimed(exit)),
+        }
+    }
+
+    /// `None`: somebody else has waited for it, so that only its directory can tell.
+    async fn wait_for_child(
+        &self,
+        running: &mut Running,
+        external_id: &str,
+    ) -> Option<SupervisorExit> {
+        loop {
+            self.wait_for(running.open_pidfd(), Some(external_id)).await;
+            match running.reap() {
+                Ok(Some(exit)) => return Some(exit),
+                Ok(None) => {}
+                Err(error) => {
+                    warn!(token = %self.grant.token, error = %error, "supervisor cannot be waited for");
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Reads what a supervisor left; adopts one that runs, and waits for its end. `None`: nothing was claimed.
+    async fn follow(&self, mut external_id: Option<String>) -> Option<Ending> {
         loop {
             match self.inspect().await {
                 State::Finished(result) => {
                     if !result.survivors.is_empty() {
                         self.kill_remains().await;
                     }
-                    return outcome::ending(
-                        &self.context.config,
-                        &self.grant,
-                        external_id.as_deref(),
-                        &result,
-                    );
+                    let (config, external_id) = (&self.context.config, external_id.as_deref());
+                    return Some(outcome::ending(config, &self.grant, external_id, &result));
                 }
                 State::Running(claim) => {
                     let external_id =
@@ -186,9 +218,9 @@ impl Attempt {
                 }
                 State::Lost { why } => {
                     self.kill_remains().await;
-                    return outcome::lost(&why);
+                    return Some(outcome::lost(&why));
                 }
-                State::NotStarted => return failed(never_claimed(exit)),
+                State::NotStarted => return None,
             }
         }
     }
@@ -198,6 +230,9 @@ impl Attempt {
         let watched = pidfd.ok().and_then(|pidfd| watch(pidfd).ok());
         let Some(watched) = watched else {
             // It has just ended, or there are no descriptors left; either way it is looked at again.
+            if self.stop.is_cancelled() {
+                self.request_stop().await;
+            }
             return sleep(STOP_INTERVAL).await;
         };
         let mut worth_telling = pin!(sleep(PROGRESS_AFTER));
@@ -275,9 +310,12 @@ impl Attempt {
             Ending::Result(result) => EntryState::Finished { result: result.clone() },
             Ending::Stopped => EntryState::Stopped,
         };
-        if let Err(failure) = self.save(state, true).await {
+        crash::point("before_end_is_noted");
+        let synced = !self.dir.has_result();
+        if let Err(failure) = self.save(state, synced).await {
             warn!(token = %self.grant.token, error = failure.message, "end is not noted in the spool");
         }
+        crash::point("after_end_is_noted");
         ending
     }
 
@@ -310,8 +348,8 @@ impl Attempt {
     }
 }
 
-fn failed(failure: Refusal) -> Ending {
-    Ending::Result(AttemptResult::Failed(*failure))
+fn failed(failure: &Failure) -> Ending {
+    Ending::Result(AttemptResult::Failed(failure.clone()))
 }
 
 fn never_claimed(exit: Option<SupervisorExit>) -> Refusal {

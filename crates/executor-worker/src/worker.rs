@@ -16,6 +16,7 @@ use std::time::Duration;
 use model::{AttemptResult, ErrorClass, JobId, NodeName, Nonce, Success, Token};
 use ports::bell::{Bells, Listener};
 use ports::clock::{Clock, Entropy};
+use ports::crash;
 use ports::files::Files;
 use ports::work::{FromWorker, Grant, Hello, Session, ToWorker, WorkSource};
 use tokio::sync::mpsc;
@@ -370,12 +371,17 @@ impl Actor {
     fn hear(&mut self, message: ToWorker) {
         match message {
             ToWorker::Grants { pool, grants } => {
+                crash::point("before_grants_taken");
                 let tokens: Vec<&Token> = grants.iter().map(|grant| &grant.token).collect();
                 self.slots.answered(&pool, &tokens);
                 grants.into_iter().for_each(|grant| self.take(grant));
+                crash::point("after_grants_taken");
             }
             ToWorker::FinishAcknowledged { token } => self.finish_acknowledged(&token),
-            ToWorker::Stop { job, token } => self.stop(job, token),
+            ToWorker::Stop { job, token } => {
+                crash::point("after_stop_heard");
+                self.stop(job, token);
+            }
             ToWorker::StoppedAcknowledged { token } => self.stopped_acknowledged(&token),
         }
     }
@@ -440,6 +446,7 @@ impl Actor {
     /// The end is committed: nothing of the attempt is needed any more but its logs.
     fn forget(&mut self, token: &Token) {
         let Some(held) = self.held.remove(token) else { return };
+        crash::point("after_acknowledgement");
         if &*held.grant.kind == NOOP {
             return;
         }
@@ -550,13 +557,25 @@ async fn send_first(
     let Some(to_scheduler) = session else { return true };
     let Ok(mut permit) = to_scheduler.reserve().await else { return false };
     while let Some(message) = outbox.pop_front() {
-        permit.send(message);
+        send(permit, message);
         match to_scheduler.try_reserve() {
             Ok(another) => permit = another,
             Err(_) => break,
         }
     }
     true
+}
+
+fn send(permit: mpsc::Permit<'_, FromWorker>, message: FromWorker) {
+    let (before, after) = match &message {
+        FromWorker::Claim { .. } => ("before_claim_sent", "after_claim_sent"),
+        FromWorker::Finish { .. } => ("before_finish_sent", "after_finish_sent"),
+        FromWorker::Stopped { .. } => ("before_stopped_sent", "after_stopped_sent"),
+        FromWorker::Beat { .. } | FromWorker::Progressed { .. } => return permit.send(message),
+    };
+    crash::point(before);
+    permit.send(message);
+    crash::point(after);
 }
 
 async fn connect(

@@ -178,7 +178,7 @@ fn no_job(job: &JobId) -> ApiError {
     ApiError::new(
         ApiErrorKind::NotFound,
         "E0604",
-        format!("there is no job {job}; check the id, or list the jobs"),
+        format!("Job does not exist [{job}]; look for it with `howdah jobs`"),
     )
 }
 

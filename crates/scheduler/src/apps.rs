@@ -177,11 +177,18 @@ fn refused(path: &str, error: &FilesError) -> ApiError {
         | FilesError::Exists { .. }
         | FilesError::Io { .. } => "E0507",
     };
-    ApiError::new(
-        ApiErrorKind::BadRequest,
-        code,
-        format!("cannot read the application at {path}: {error}"),
-    )
+    let advice = match error {
+        FilesError::NotFound { .. } => "put it there, or correct oozie.wf.application.path",
+        FilesError::PermissionDenied { .. } => "give that user the right to read it",
+        FilesError::OverLimit { .. } => "move parts of it into sub-workflows",
+        FilesError::UnknownScheme { .. }
+        | FilesError::NotSupported { .. }
+        | FilesError::BadPath { .. }
+        | FilesError::Exists { .. }
+        | FilesError::Io { .. } => "check oozie.wf.application.path",
+    };
+    let message = format!("cannot read the application at {path}: {error}; {advice}");
+    ApiError::new(ApiErrorKind::BadRequest, code, message)
 }
 
 /// An API error that carries all findings; its own code and words are the first error's.

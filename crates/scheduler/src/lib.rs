@@ -13,7 +13,7 @@
 //! * A commit of unknown outcome is never followed by a plain reload: the shard is taken again (S-1).
 //! * One job's trouble stays that job's: a panic in the engine, a row that the database refuses (L-1).
 //!
-//! Read next: [`drive`], which is the loop; `turn` for what one event becomes; `outcomes` for the ends of a commit.
+//! Read next: `drive`, which is the loop; `turn` for what one event becomes; `outcomes` for the ends of a commit.
 
 mod api;
 mod apps;
@@ -28,6 +28,7 @@ mod ready;
 mod service;
 mod sessions;
 mod turn;
+mod workers;
 
 pub use api::Handle;
 pub use config::Config;

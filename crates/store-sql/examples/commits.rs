@@ -30,7 +30,6 @@ async fn main() {
     let dir = tempfile::tempdir_in(".").expect("a directory");
     let sqlite = SqliteStore::open(dir.path(), &new_cluster()).await.expect("it opens");
     measure("sqlite", &sqlite, Duration::from_secs(seconds)).await;
-    if std::env::var_os("NOPG").is_some() { return; }
     let server = Postgres::start().expect("it starts");
     let postgres =
         PostgresStore::open(&server.database(), Nonce(1), &new_cluster()).await.expect("it opens");
@@ -63,8 +62,11 @@ fn transitions(done: u64, size: u64) -> Batch {
         let (job, action) = ((number % ACTIONS) / ACTIONS_A_JOB, number % ACTIONS_A_JOB);
         let id = job_id(job);
         let mut row = full_action(&format!("action-{action}"));
-        row.status =
-            if (number / ACTIONS).is_multiple_of(2) { ActionStatus::Prep } else { ActionStatus::Running };
+        row.status = if (number / ACTIONS).is_multiple_of(2) {
+            ActionStatus::Prep
+        } else {
+            ActionStatus::Running
+        };
         batch.actions.push(action_row(&id, row));
         batch.lines.push(line(&id, EVENT));
         if batch.jobs.last().is_none_or(|last| last.header.id != id) {

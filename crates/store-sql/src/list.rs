@@ -63,10 +63,14 @@ impl Conditions {
         self.any_of("parent", filter.parent.iter().map(|job| job.as_str().to_owned()).collect());
     }
 
-    fn any_of(&mut self, column: &str, values: Vec<String>) {
-        if !values.is_empty() {
+    /// One value by `=`: then an index also gives the order of the page.
+    fn any_of(&mut self, column: &str, mut values: Vec<String>) {
+        if values.len() > 1 {
             let n = self.arg(Arg::Texts(values));
             self.and(format_args!("{column} = ANY(${n})"));
+        } else if let Some(value) = values.pop() {
+            let n = self.arg(Arg::Text(value));
+            self.and(format_args!("{column} = ${n}"));
         }
     }
 
@@ -111,7 +115,8 @@ mod tests {
     #[test]
     fn only_what_the_filter_names_is_asked() {
         let filter = JobFilter {
-            users: vec!["joe".to_owned()],
+            users: vec!["joe".to_owned(), "ann".to_owned()],
+            names: vec!["etl".to_owned()],
             texts: vec!["a".to_owned(), "b".to_owned()],
             len: 50,
             ..JobFilter::default()
@@ -119,15 +124,15 @@ mod tests {
         let wanted = wanted(&filter);
         assert_eq!(
             wanted.total_sql,
-            "SELECT count(*) AS jobs FROM job WHERE kind = 'W' AND user_name = ANY($1) AND \
-             (strpos(id, $2) > 0 OR strpos(name, $2) > 0 OR strpos(user_name, $2) > 0 OR \
-             strpos(id, $3) > 0 OR strpos(name, $3) > 0 OR strpos(user_name, $3) > 0)"
+            "SELECT count(*) AS jobs FROM job WHERE kind = 'W' AND user_name = ANY($1) AND name = $2 AND \
+             (strpos(id, $3) > 0 OR strpos(name, $3) > 0 OR strpos(user_name, $3) > 0 OR \
+             strpos(id, $4) > 0 OR strpos(name, $4) > 0 OR strpos(user_name, $4) > 0)"
         );
         assert!(
-            wanted.page_sql.ends_with("ORDER BY created_at DESC, id DESC LIMIT $4 OFFSET $5"),
+            wanted.page_sql.ends_with("ORDER BY created_at DESC, id DESC LIMIT $5 OFFSET $6"),
             "{}",
             wanted.page_sql
         );
-        assert_eq!((wanted.total_args.len(), wanted.page_args.len()), (3, 5));
+        assert_eq!((wanted.total_args.len(), wanted.page_args.len()), (4, 6));
     }
 }

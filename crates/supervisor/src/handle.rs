@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::crash;
 use crate::error::Error;
 use crate::plan::inherited;
 use crate::supervise::FIRST_ARGUMENT;
@@ -29,24 +30,13 @@ pub fn start(exe: &Path, attempt_dir: &Path) -> Result<Running, Error> {
         .arg(&attempt_dir)
         .env_clear()
         .envs(inherited(false))
-        .envs(armed_crash_point())
+        .envs(crash::for_next_supervisor())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .map_err(Error::io("start", exe))?;
     Ok(Running { child, attempt_dir })
-}
-
-#[cfg(debug_assertions)]
-fn armed_crash_point() -> Option<(&'static str, String)> {
-    use crate::crash::VARIABLE;
-    Some((VARIABLE, std::env::var(VARIABLE).ok()?))
-}
-
-#[cfg(not(debug_assertions))]
-fn armed_crash_point() -> Option<(&'static str, String)> {
-    None
 }
 
 /// A supervisor that this process started. It goes on when this is dropped; but as long as this process lives, it

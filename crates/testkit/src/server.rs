@@ -36,6 +36,19 @@ pub struct Server {
     pub data_dir: PathBuf,
 }
 
+/// What a request was answered with.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// `oozie-error-code`; empty when there is none.
+    pub code: String,
+    /// `oozie-error-message`; empty when there is none.
+    pub message: String,
+    /// The body, read as far as it is text.
+    pub body: String,
+}
+
 impl Server {
     /// Starts a server on a free port and waits until it says that it is ready.
     ///
@@ -50,17 +63,9 @@ impl Server {
     /// # Errors
     /// See [`Server::start`].
     pub fn start_with(data_dir: &Path, args: &[&str], env: &[(&str, &str)]) -> anyhow::Result<Server> {
-        let log = std::fs::File::options().create(true).append(true).open(data_dir.with_extension("log"))?;
-        let mut child = Command::new(binary())
-            .args(["standalone", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(data_dir)
-            .args(args)
-            .envs(env.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .context("cannot start howdah")?;
+        let mut command = command(data_dir)?;
+        command.args(args).envs(env.iter().copied()).stdout(Stdio::piped());
+        let mut child = command.spawn().context("cannot start howdah")?;
         let stdout = child.stdout.take().context("it has a standard output")?;
         let mut lines = BufReader::new(stdout).lines();
         while let Some(Ok(line)) = lines.next() {
@@ -78,6 +83,27 @@ impl Server {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Kills it without warning (SIGKILL) while others still speak with it, and does not wait.
+    ///
+    /// # Panics
+    /// When the system does not let it.
+    pub fn strike(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("an own child that nobody has waited for");
+    }
+
+    /// Starts one and kills it (SIGKILL) after a while, ready or not.
+    ///
+    /// # Errors
+    /// When it cannot be started at all.
+    pub fn start_and_kill(data_dir: &Path, after: Duration) -> anyhow::Result<()> {
+        let mut child = command(data_dir)?.stdout(Stdio::null()).spawn().context("cannot start howdah")?;
+        std::thread::sleep(after);
+        child.kill()?;
+        child.wait()?;
+        Ok(())
     }
 
     /// Kills it without warning (SIGKILL) and waits until it is gone.
@@ -157,6 +183,27 @@ impl Server {
         Ok(text)
     }
 
+    /// Any request below the server's root (`/oozie/...`, `/api/...`): whatever it is answered with.
+    ///
+    /// # Errors
+    /// When there is no answer at all.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> anyhow::Result<Answer> {
+        let root = self.url.trim_end_matches("/oozie");
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{root}{path}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = match body {
+            Some(body) => agent().run(request.body(body)?)?,
+            None => agent().run(request.body(())?)?,
+        };
+        let header = |name: &str| response.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).unwrap_or_default();
+        let (code, message) = (header("oozie-error-code"), header("oozie-error-message"));
+        let mut bytes = Vec::new();
+        response.body_mut().as_reader().read_to_end(&mut bytes)?;
+        Ok(Answer { status: response.status().as_u16(), code, message, body: String::from_utf8_lossy(&bytes).into_owned() })
+    }
+
     /// The job with its actions, as Oozie shows it.
     ///
     /// # Errors
@@ -196,6 +243,13 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn command(data_dir: &Path) -> anyhow::Result<Command> {
+    let log = std::fs::File::options().create(true).append(true).open(data_dir.with_extension("log"))?;
+    let mut command = Command::new(binary());
+    command.args(["standalone", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir).stdin(Stdio::null()).stderr(log);
+    Ok(command)
 }
 
 fn agent() -> ureq::Agent {

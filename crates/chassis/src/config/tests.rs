@@ -1,3 +1,5 @@
+//! Settings from files, environment and flags, as tables.
+
 use std::fs;
 
 use serde::Deserialize;

@@ -1,3 +1,5 @@
+//! The HTTP client against a server of a few lines.
+
 use std::net::TcpListener;
 use std::time::Duration;
 

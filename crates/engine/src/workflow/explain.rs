@@ -50,10 +50,17 @@ pub fn explain(app: &WorkflowApp, job: &WorkflowJob) -> (String, Vec<Waiting>) {
             format!("it is suspended{reason}: nothing new starts until it is resumed")
         }
         JobStatus::Succeeded | JobStatus::Killed | JobStatus::Failed => {
-            format!("it is over: {}{reason}", header.status)
+            format!("it is over{reason}{}", last_words(job))
         }
     };
     (summary, waits)
+}
+
+/// What the kill node said that ended the job, if one did.
+fn last_words(job: &WorkflowJob) -> String {
+    let kill = job.actions.values().find(|action| &*action.kind == KILL);
+    let said = kill.and_then(|kill| Some((&kill.name, kill.error_message.as_deref()?)));
+    said.map(|(name, message)| format!(": {name} says: {message}")).unwrap_or_default()
 }
 
 fn of_action(job: &WorkflowJob, action: &WorkflowAction) -> Waiting {

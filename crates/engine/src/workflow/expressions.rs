@@ -42,13 +42,14 @@ pub(super) fn evaluate_dry(header: &JobHeader, now: Timestamp, text: &str) -> Op
     }
 }
 
-/// Evaluates an attribute that sees job properties only; nothing when it cannot be evaluated.
-pub(super) fn attribute(header: &JobHeader, text: &str) -> Option<String> {
+/// Evaluates an attribute that sees job properties only; answers why when it cannot be evaluated.
+pub(super) fn attribute(header: &JobHeader, text: &str) -> Result<String, String> {
     let env =
         WorkflowEnv { header, look: &|_| None, asking: None, now: header.created_at, dry: false };
     match evaluate_in(&env, text) {
-        Evaluated::Text(text) => Some(text),
-        Evaluated::Ask(_) | Evaluated::Failed(_) => None,
+        Evaluated::Text(text) => Ok(text),
+        Evaluated::Ask(_) => Err("a file system is not asked here".to_owned()),
+        Evaluated::Failed(failure) => Err(failure.message),
     }
 }
 

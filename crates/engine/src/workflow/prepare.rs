@@ -46,9 +46,9 @@ pub fn prepare(
     submission.conf = Arc::new(conf);
     let header = super::header_of(&submission, now);
     match expressions::attribute(&header, &app.name) {
-        Some(name) => submission.app_name = name.into(),
-        None => {
-            problems.push(unresolved("the name of the application", &app.name, Location::default()))
+        Ok(name) => submission.app_name = name.into(),
+        Err(why) => {
+            problems.push(unresolved("the name of the application", &why, Location::default()))
         }
     }
     problems.extend(unresolved_retries(app, &header));
@@ -82,22 +82,19 @@ fn unresolved_retries(app: &WorkflowApp, header: &JobHeader) -> Vec<Diagnostic> 
         for text in
             [&action.retry_max, &action.retry_interval, &action.retry_policy].into_iter().flatten()
         {
-            if expressions::attribute(header, text).is_none() {
-                problems.push(unresolved(
-                    &format!("a retry attribute of `{}`", node.name),
-                    text,
-                    node.at,
-                ));
+            if let Err(why) = expressions::attribute(header, text) {
+                let what = format!("a retry attribute of `{}`", node.name);
+                problems.push(unresolved(&what, &why, node.at));
             }
         }
     }
     problems
 }
 
-fn unresolved(what: &str, text: &str, at: Location) -> Diagnostic {
+fn unresolved(what: &str, why: &str, at: Location) -> Diagnostic {
     let help =
         "it may use job properties and constants only; set what is missing in job.properties";
-    diagnostic("E0803", at, format!("{what} cannot be evaluated: `{text}`"), help)
+    diagnostic("E0803", at, format!("{what} cannot be evaluated: {why}"), help)
 }
 
 fn diagnostic(code: &str, at: Location, message: String, help: &str) -> Diagnostic {

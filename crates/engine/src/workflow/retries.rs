@@ -20,16 +20,16 @@ pub(super) fn user_retry_of(draft: &Draft<'_>, node: &ActionNode) -> UserRetry {
     let number = |attribute: &Option<String>| -> Option<u32> {
         attribute
             .as_deref()
-            .and_then(|text| expressions::attribute(draft.header(), text))
+            .and_then(|text| expressions::attribute(draft.header(), text).ok())
             .and_then(|text| text.trim().parse().ok())
     };
     let policy =
-        node.retry_policy.as_deref().and_then(|text| expressions::attribute(draft.header(), text));
+        node.retry_policy.as_deref().map(|text| expressions::attribute(draft.header(), text));
     UserRetry {
         count: 0,
         max: number(&node.retry_max).unwrap_or(0).min(rules.user_retry_max),
         interval_minutes: number(&node.retry_interval).unwrap_or(rules.user_retry_interval_minutes),
-        policy: policy.map_or(RetryPolicy::Periodic, |word| policy_of(&word)),
+        policy: policy.and_then(Result::ok).map_or(RetryPolicy::Periodic, |word| policy_of(&word)),
     }
 }
 

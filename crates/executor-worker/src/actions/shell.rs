@@ -9,7 +9,7 @@ use supervisor::Plan;
 
 use super::base_plan;
 use crate::attempt_dir::AttemptDir;
-use crate::failure::{FORBIDDEN_PROPERTY, Refusal, at_start};
+use crate::failure::{FORBIDDEN_PROPERTY, LAUNCHED_FAILED, Refusal, at_start};
 use crate::localise::configuration::ACTION_XML;
 use crate::localise::{links, localise};
 use crate::supervise::Context;
@@ -24,6 +24,10 @@ pub(crate) async fn plan(
     spec: &Shell,
 ) -> Result<Plan, Refusal> {
     let (config, name) = (&context.config, last_part(&spec.exec));
+    if name.is_empty() {
+        let message = "<exec> is empty after its expressions were evaluated; name a program";
+        return Err(at_start(ErrorClass::Error, LAUNCHED_FAILED, message));
+    }
     let localised = localise(&*context.files, grant, &spec.launch, dir, Some(name)).await?;
     let mut plan = base_plan(config, grant, dir, &localised.conf)?;
     for env_var in &spec.env_vars {

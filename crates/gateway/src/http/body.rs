@@ -73,7 +73,9 @@ pub(super) fn submitted_configuration(bytes: &Bytes) -> Result<Configuration, Fa
 fn unreadable(diagnostics: Vec<Diagnostic>) -> Failure {
     let first = diagnostics.first();
     let code = first.map_or("E0700", |finding| finding.code.as_str()).to_owned();
-    let why = first.map(|finding| finding.message.as_str()).unwrap_or_default();
+    // Its code stands in front of the whole.
+    let first = first.map(ToString::to_string).unwrap_or_default();
+    let why = first.strip_prefix(&format!("{code}: ")).unwrap_or(&first);
     let message = format!("the posted configuration cannot be read: {why}");
     Failure { diagnostics, ..Failure::bad(&code, message) }
 }

@@ -103,13 +103,13 @@ async fn bad_submits_are_refused_with_oozie_s_codes() {
             "/oozie/v2/jobs",
             "<!DOCTYPE x [<!ENTITY a 'b'>]><configuration/>".to_owned(),
             400,
-            "HW1003",
+            "HW0003",
         ),
         (
             "/oozie/v2/jobs",
             configuration(&[joe, PATH, ("a", "${b}"), ("b", "${a}")]),
             400,
-            "HW1006",
+            "HW0006",
         ),
     ];
     for (uri, body, status, code) in table {

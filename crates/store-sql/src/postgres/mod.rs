@@ -77,13 +77,11 @@ impl PostgresStore {
     ) -> Result<PostgresStore, StoreError> {
         create.check()?;
         let connector = Connector::new(url, process)?;
-        let mut link = connector.unbounded().await?;
-        let prepared =
-            tokio::time::timeout(MIGRATE_TIMEOUT, prepare(&mut link.connection, create)).await;
-        prepared.map_err(|_| late("create its tables"))??;
+        migrate(&connector, create).await?;
+        let pool = connector.pool();
         let store = PostgresStore {
-            cluster: read_cluster(&connector.pool(), create).await?,
-            pool: connector.pool(),
+            cluster: read_cluster(&pool, create).await?,
+            pool,
             committer: Mutex::new(None),
             in_doubt: StdMutex::default(),
             connector,
@@ -178,7 +176,9 @@ async fn refusal(connection: &mut PgConnection, fences: &[Fence]) -> CommitOutco
     {
         Ok(Ok(states)) => states,
         Ok(Err(error)) => return CommitOutcome::Unavailable(error.to_string()),
-        Err(_) => return CommitOutcome::Unavailable(late("read the fences").to_string()),
+        Err(_) => {
+            return CommitOutcome::Unavailable(late("read the fences", ANSWER_TIMEOUT).to_string());
+        }
     };
     let fence_of = |state: &ShardState| fences.iter().find(|fence| fence.shard == state.shard);
     let differs = |state: &ShardState| fence_of(state).is_some_and(|fence| !holds(fence, state));
@@ -189,6 +189,14 @@ async fn refusal(connection: &mut PgConnection, fences: &[Fence]) -> CommitOutco
     }
     let why = "a fence names a shard that does not exist, or would set its next serial back";
     CommitOutcome::Rejected(why.to_owned())
+}
+
+async fn migrate(connector: &Connector, create: &NewCluster) -> Result<(), StoreError> {
+    let mut link = connector.unbounded().await?;
+    let prepared =
+        tokio::time::timeout(MIGRATE_TIMEOUT, prepare(&mut link.connection, create)).await;
+    prepared.map_err(|_| late("create its tables", MIGRATE_TIMEOUT))??;
+    link.connection.close().await.map_err(|error| store_error("create its tables", &error))
 }
 
 async fn prepare(connection: &mut PgConnection, create: &NewCluster) -> Result<(), StoreError> {
@@ -225,8 +233,8 @@ async fn read_cluster(pool: &PgPool, create: &NewCluster) -> Result<Cluster, Sto
     create.accept(found.ok_or_else(|| corrupt("read the cluster row", "it is not there"))?)
 }
 
-fn late(what: &'static str) -> StoreError {
-    StoreError::Unavailable { what, source_message: format!("no answer within {ANSWER_TIMEOUT:?}") }
+fn late(what: &'static str, waited: Duration) -> StoreError {
+    StoreError::Unavailable { what, source_message: format!("no answer within {waited:?}") }
 }
 
 /// The cells of a row, by what is in them.
@@ -262,7 +270,7 @@ impl Query for PgPool {
         }
         let answer = tokio::time::timeout(ANSWER_TIMEOUT, query.fetch_all(self))
             .await
-            .map_err(|_| late(what))?;
+            .map_err(|_| late(what, ANSWER_TIMEOUT))?;
         let rows = answer.map_err(|error| store_error(what, &error))?;
         rows.iter().map(|row| cells(what, row)).collect()
     }

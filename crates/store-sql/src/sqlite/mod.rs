@@ -45,6 +45,11 @@ const READER_IDLE_MAX: Duration = Duration::from_secs(60);
 /// Prepared statements of the writer: each set statement in four sizes, and some room.
 const STATEMENTS_MAX: usize = 64;
 
+/// Pages that the writer may keep, in KiB: a batch of 2 000 rows must not spill in the middle of its transaction.
+const CACHE_KIB: &str = "-16384";
+/// Pages in the write-ahead log before they go into the database: 16 MiB, so that hot pages go once for many commits.
+const CHECKPOINT_PAGES: &str = "4000";
+
 static SHARED: Migrator = sqlx::migrate!("migrations/both");
 static OWN: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -119,8 +124,11 @@ fn reader_options(path: &Path) -> SqliteConnectOptions {
 }
 
 async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
-    let options =
-        options(path).journal_mode(SqliteJournalMode::Wal).statement_cache_capacity(STATEMENTS_MAX).pragma("cache_size", std::env::var("CS").unwrap_or("-2000".into())).pragma("wal_autocheckpoint", std::env::var("AC").unwrap_or("1000".into()));
+    let options = options(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .statement_cache_capacity(STATEMENTS_MAX)
+        .pragma("cache_size", CACHE_KIB)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
     options.connect().await.map_err(|error| store_error("open the database", &error))
 }
 

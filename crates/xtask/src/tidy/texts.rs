@@ -134,7 +134,13 @@ fn targets(text: &str) -> Vec<(usize, &str)> {
         let is_file = !target.is_empty() && !target.contains("://");
         is_file.then_some((at, target))
     };
-    text.match_indices("](").filter_map(target).collect()
+    text.match_indices("](").filter(|(at, _)| !is_code(&text[..*at])).filter_map(target).collect()
+}
+
+/// Whether a place is inside of backquotes, judged by its own line.
+fn is_code(before: &str) -> bool {
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    line.matches('`').count() % 2 == 1
 }
 
 /// A path that goes on from something else, as in `<data-dir>/…`, is no place of a machine.

@@ -1,3 +1,5 @@
+//! What `howdah validate` prints, looked at as a person would.
+
 use expect_test::expect;
 
 use super::*;

@@ -1,0 +1,6 @@
+//! The real worker with real supervisors, driven by a scheduler that this test plays.
+
+mod builtins;
+mod harness;
+mod launched;
+mod life;

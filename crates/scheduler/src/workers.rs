@@ -1,0 +1,179 @@
+//! What the driver does for workers: sessions, late-binding claims, grants, results, stops.
+
+use std::sync::Arc;
+
+use engine::Event;
+use model::JobId;
+use ports::work::{CLAIM_TOKENS_MAX, FromWorker, Grant, Hello, ToWorker};
+use tokio::sync::mpsc;
+
+use crate::drive::Driver;
+use crate::inbox::SessionId;
+use crate::turn::{Output, Turn};
+
+impl Driver {
+    pub(crate) fn opened(
+        &mut self,
+        session: SessionId,
+        hello: Hello,
+        to_worker: mpsc::Sender<ToWorker>,
+    ) {
+        let worker = hello.worker.clone();
+        let lost: Vec<(JobId, model::Token)> = self
+            .memory
+            .tokens
+            .iter()
+            .filter(|(token, (job, action))| {
+                !hello.held.contains(token) && self.claimed_by(job, action) == Some(&worker)
+            })
+            .map(|(token, (job, _))| (job.clone(), token.clone()))
+            .collect();
+        self.sessions.open(session, hello, to_worker);
+        for (job, token) in lost {
+            let mut turn = Turn::default();
+            self.absorb(&mut turn, &job, Event::Returned { token });
+            self.push(turn);
+        }
+        self.repeat_stops(Some(&worker));
+    }
+
+    fn claimed_by(&self, job: &JobId, action: &NodeName) -> Option<&model::WorkerId> {
+        self.memory.jobs.get(job)?.job.action(action)?.claim.as_ref().map(|claim| &claim.worker)
+    }
+
+    /// Stops are repeated until they are confirmed (architecture §4).
+    pub(crate) fn repeat_stops(&mut self, worker: Option<&model::WorkerId>) {
+        let mut turn = Turn::default();
+        for (id, live) in &self.memory.jobs {
+            for (token, stopping) in &live.job.header.stopping {
+                if worker.is_none_or(|worker| *worker == stopping.worker) {
+                    turn.outputs.push(Output::Stop(
+                        stopping.worker.clone(),
+                        id.clone(),
+                        token.clone(),
+                    ));
+                }
+            }
+        }
+        self.push(turn);
+    }
+
+    pub(crate) fn said(&mut self, session: SessionId, message: FromWorker) {
+        if self.sessions.get(session).is_none() {
+            return;
+        }
+        let mut turn = Turn::default();
+        match message {
+            FromWorker::Claim { pool, tokens } => self.claim(&mut turn, session, &pool, tokens),
+            FromWorker::Beat { .. } => {}
+            FromWorker::Progressed { job, action, token, external_id, console_url } => {
+                self.absorb(
+                    &mut turn,
+                    &job,
+                    Event::Progressed { action, token, external_id, console_url },
+                );
+            }
+            FromWorker::Finish { job, action, token, result, next } => {
+                self.world.metrics.finished(&result);
+                self.absorb(
+                    &mut turn,
+                    &job,
+                    Event::Finished { action, token: token.clone(), result },
+                );
+                turn.outputs
+                    .push(Output::ToWorker(session, ToWorker::FinishAcknowledged { token }));
+                if let Some((pool, tokens)) = next {
+                    self.claim(&mut turn, session, &pool, tokens);
+                }
+            }
+            FromWorker::Stopped { job, token } => {
+                self.absorb(&mut turn, &job, Event::Stopped { token: token.clone() });
+                turn.outputs
+                    .push(Output::ToWorker(session, ToWorker::StoppedAcknowledged { token }));
+            }
+        }
+        self.push(turn);
+    }
+
+    /// Late binding: the best offers of the pool, one a token. A repeated token gets what it got.
+    fn claim(
+        &mut self,
+        turn: &mut Turn,
+        session: SessionId,
+        pool: &str,
+        tokens: Vec<model::Token>,
+    ) {
+        let Some(hello) = self.sessions.get(session).map(|connected| connected.hello.clone())
+        else {
+            return;
+        };
+        let mut grants = Vec::new();
+        for token in tokens.into_iter().take(CLAIM_TOKENS_MAX) {
+            if let Some((job, action)) = self.memory.tokens.get(&token).cloned() {
+                grants.extend(self.grant(&job, &action, &token));
+            } else if let Some(grant) = self.claim_one(turn, &hello, pool, token) {
+                grants.push(grant);
+            }
+        }
+        self.world.metrics.granted(grants.len());
+        turn.outputs
+            .push(Output::ToWorker(session, ToWorker::Grants { pool: pool.to_owned(), grants }));
+        if self.ready.has(pool)
+            && let Some(shard) = self.memory.shards.keys().next().copied()
+        {
+            turn.outputs.push(Output::Ring(pool.into(), shard));
+        }
+    }
+
+    fn claim_one(
+        &mut self,
+        turn: &mut Turn,
+        hello: &Hello,
+        pool: &str,
+        token: model::Token,
+    ) -> Option<Grant> {
+        while let Some(offer) = self.ready.take(pool) {
+            let claim = model::Claim {
+                worker: hello.worker.clone(),
+                incarnation: hello.incarnation,
+                token: token.clone(),
+            };
+            let event = Event::Claimed { action: offer.action.clone(), of: offer.of, claim };
+            if self.memory.jobs.contains_key(&offer.job)
+                && self.step(turn, &offer.job, event.clone()).is_ok()
+            {
+                turn.cause(&offer.job, &event);
+                return self.grant(&offer.job, &offer.action, &token);
+            }
+        }
+        None
+    }
+
+    fn grant(&self, job: &JobId, name: &NodeName, token: &model::Token) -> Option<Grant> {
+        let live = self.memory.jobs.get(job)?;
+        let action = live
+            .job
+            .action(name)
+            .filter(|action| action.claim.as_ref().is_some_and(|claim| claim.token == *token))?;
+        let shard = job.shard(self.cluster.shards);
+        let header = &live.job.header;
+        Some(Grant {
+            token: token.clone(),
+            job: job.clone(),
+            app_name: Arc::clone(&header.app_name),
+            action: name.clone(),
+            kind: Arc::clone(&action.kind),
+            run: action.run,
+            attempt: action.attempt,
+            retries: action.retries + action.user_retry.count,
+            body: action.conf.clone().unwrap_or_else(|| "".into()),
+            user: Arc::clone(&header.user),
+            app_path: Arc::clone(&header.app_path),
+            conf: Arc::clone(&header.conf),
+            pool: Arc::clone(&action.pool),
+            shard,
+            epoch: self.memory.shards.get(&shard)?.epoch,
+            traceparent: None,
+        })
+    }
+}
