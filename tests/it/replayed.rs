@@ -12,32 +12,35 @@ use store_sql::{NewCluster, SqliteStore};
 
 /// Checks every job of a data directory whose server has ended. Answers how many there were.
 pub(crate) fn check_all(data_dir: &Path) -> usize {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let create = NewCluster { system_id: "unused".to_owned(), shards: 64, now: Timestamp(0) };
-        let store = SqliteStore::open(data_dir, &create).await.unwrap();
-        let page = store.jobs(&JobFilter { len: 100_000, ..JobFilter::default() }).await.unwrap();
-        for header in &page.jobs {
-            check(&store, &header.id).await;
+    with_jobs(data_dir, async |store, jobs| {
+        for job in &jobs {
+            check(store, job).await;
         }
-        page.jobs.len()
+        jobs.len()
     })
 }
 
 /// The events of every job of a data directory whose server has ended.
 pub(crate) fn histories(data_dir: &Path) -> BTreeMap<String, Vec<Event>> {
+    with_jobs(data_dir, async |store, jobs| {
+        let mut histories = BTreeMap::new();
+        for job in &jobs {
+            let lines = store.history(job, 0, 1_000_000).await.unwrap();
+            let events = lines.iter().map(|line| serde_json::from_str(&line.event).unwrap()).collect();
+            histories.insert(job.to_string(), events);
+        }
+        histories
+    })
+}
+
+fn with_jobs<T>(data_dir: &Path, work: impl AsyncFnOnce(&SqliteStore, Vec<JobId>) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let create = NewCluster { system_id: "unused".to_owned(), shards: 64, now: Timestamp(0) };
         let store = SqliteStore::open(data_dir, &create).await.unwrap();
         let page = store.jobs(&JobFilter { len: 100_000, ..JobFilter::default() }).await.unwrap();
-        let mut histories = BTreeMap::new();
-        for header in &page.jobs {
-            let lines = store.history(&header.id, 0, 1_000_000).await.unwrap();
-            let events = lines.iter().map(|line| serde_json::from_str(&line.event).unwrap()).collect();
-            histories.insert(header.id.to_string(), events);
-        }
-        histories
+        let jobs = page.jobs.iter().map(|header| header.id.clone()).collect();
+        work(&store, jobs).await
     })
 }
 

@@ -122,9 +122,17 @@ pub struct Configured {
     pub define: Vec<String>,
 }
 
+/// The group of options of which a command takes one.
+pub const CHOICE: &str = "what";
+
+/// How `job` is used; what clap would make of its options is longer than a screen.
+const JOB_USAGE: &str = "howdah job -run|-submit|-dryrun -config FILE [-D NAME=VALUE]...
+       howdah job -info|-log|-definition|-configcontent|-poll JOB [OPTIONS]
+       howdah job -start|-suspend|-resume|-kill|-rerun JOB [OPTIONS]";
+
 /// `job`: exactly one of the group says what to do.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("what").required(true).multiple(false))]
+#[command(group = ArgGroup::new(CHOICE).required(true).multiple(false), override_usage = JOB_USAGE)]
 pub struct Job {
     /// Store a job without starting it
     #[arg(long, group = "what")]
@@ -314,7 +322,7 @@ pub struct Jobs {
 
 /// `admin`.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("what").multiple(false))]
+#[command(group = ArgGroup::new(CHOICE).multiple(false))]
 pub struct Admin {
     /// Show the server's mode
     #[arg(long, group = "what")]

@@ -146,7 +146,9 @@ impl Request {
 fn unreachable_server(url: &str, error: &ureq::Error, tries: u32) -> Failure {
     let why = match error {
         ureq::Error::Io(why) => why.to_string(),
-        other => other.source().map_or_else(|| other.to_string(), |source| format!("{other}: {source}")),
+        other => {
+            other.source().map_or_else(|| other.to_string(), |source| format!("{other}: {source}"))
+        }
     };
     let address = url.split('?').next().unwrap_or(url);
     let message = format!("cannot reach {address}: {why} (tries: {tries})");

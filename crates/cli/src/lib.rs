@@ -107,6 +107,7 @@ fn parsed(words: &[String]) -> Result<Parsed, Failure> {
 
 fn matched(words: Vec<String>) -> Result<Parsed, Failure> {
     let command = Howdah::command();
+    let name = words.first().cloned().unwrap_or_default();
     let words = std::iter::once("howdah".to_owned()).chain(words);
     let read =
         command.try_get_matches_from(words).and_then(|matches| Howdah::from_arg_matches(&matches));
@@ -117,11 +118,39 @@ fn matched(words: Vec<String>) -> Result<Parsed, Failure> {
         {
             Ok(Parsed::Told(error.to_string()))
         }
-        Err(error) => {
-            let text = error.to_string();
-            Err(Failure::Usage(text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned()))
-        }
+        Err(error) => Err(Failure::Usage(complaint(&name, &error))),
     }
+}
+
+/// What is wrong with a command line: of our commands all that clap says, of Oozie's one line, as Oozie has it.
+fn complaint(name: &str, error: &clap::Error) -> String {
+    let text = error.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+    match (args::style_of(name), error.kind()) {
+        (Style::Ours, _) => text.to_owned(),
+        (Style::Oozie, ErrorKind::MissingRequiredArgument) => match choices(name) {
+            choices if choices.is_empty() => first_line(text),
+            choices => format!("Missing required option: [{}]", choices.join(", ")),
+        },
+        (Style::Oozie, _) => first_line(text),
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// The options of which a command takes exactly one, as Oozie writes them.
+fn choices(name: &str) -> Vec<String> {
+    let root = Howdah::command();
+    let Some(command) = root.find_subcommand(name) else { return Vec::new() };
+    let named = |arg: &&clap::Arg| {
+        command.get_groups().any(|group| {
+            group.get_id() == args::CHOICE && group.get_args().any(|id| id == arg.get_id())
+        })
+    };
+    let shown = command.get_arguments().filter(|arg| !arg.is_hide_set()).filter(named);
+    shown.filter_map(|arg| arg.get_long()).map(|long| format!("-{long}")).collect()
 }
 
 fn execute(
@@ -184,7 +213,7 @@ fn explained(name: Option<&str>, terminal: &mut Terminal<'_>) -> Result<(), Fail
     root.build();
     let help = match name.map(|name| root.find_subcommand_mut(name).ok_or(name)) {
         None => root.render_long_help(),
-        Some(Ok(command)) => command.render_long_help(),
+        Some(Ok(command)) => command.render_help(),
         Some(Err(name)) => return Err(Failure::Usage(format!("invalid sub-command [{name}]"))),
     };
     Ok(write!(terminal.out, "{help}")?)

@@ -81,7 +81,7 @@ impl Options {
                 put(short.to_string(), format!("-{short}"), takes_value, optional);
             }
         }
-        put("help".to_owned(), "--help".to_owned(), false, false);
+        put("help".to_owned(), "-h".to_owned(), false, false);
         put("h".to_owned(), "-h".to_owned(), false, false);
         Options { known }
     }
@@ -166,7 +166,7 @@ mod tests {
         check("-shareliblist -run", "--shareliblist --run");
         check("-shareliblist pig", "--shareliblist=pig");
         check("-run -- -config", "--run -- -config");
-        check("-help", "--help");
+        check("-help", "-h");
         check("- -run", "- --run");
     }
 

@@ -6,7 +6,7 @@
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use model::Diagnostic;
+use model::{AppDigest, Diagnostic};
 use ports::api::{ApiError, ApiErrorKind};
 use ports::files::FilesError;
 use ports::store::StoreError;
@@ -114,6 +114,14 @@ impl Failure {
     pub(crate) fn no_action(id: &str) -> Failure {
         Failure::missing("E0605", format!("Action does not exist [{id}]"))
             .help("`howdah job -info <job>` lists the actions that were entered so far")
+    }
+
+    /// `HW4001`: a digest that no definition in the database has.
+    pub(crate) fn no_definition(digest: &AppDigest) -> Failure {
+        let message = format!("there is no definition with the digest {digest}");
+        Failure::missing(NO_SUCH_PATH, message).help(
+            "`app_digest` of /api/v1/jobs/<job> is the digest of the definition that the job runs",
+        )
     }
 
     /// `E0303`.

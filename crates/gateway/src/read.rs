@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use model::job::JobHeader;
-use model::{ActionId, JobId, WorkflowAction, WorkflowJob};
+use model::{ActionId, AppDigest, JobId, WorkflowAction, WorkflowJob};
 use ports::store::{AppSource, JobFilter};
 
 use crate::config::App;
 use crate::error::Failure;
+
+/// Hexadecimal digits in the digest of a definition: those of SHA-256.
+const DIGEST_CHARS: usize = 64;
 
 /// The id of a job, `E0604` when the text is none.
 pub(crate) fn job_id(text: &str) -> Result<JobId, Failure> {
@@ -17,6 +20,16 @@ pub(crate) fn job_id(text: &str) -> Result<JobId, Failure> {
 /// The id of an action, `E0605` when the text is none.
 pub(crate) fn action_id(text: &str) -> Result<ActionId, Failure> {
     text.parse().map_err(|_| Failure::no_action(text))
+}
+
+/// The digest of a definition, `E0303` when the text is none.
+pub(crate) fn digest(text: &str) -> Result<AppDigest, Failure> {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if text.len() == DIGEST_CHARS && text.bytes().all(is_digit) {
+        return Ok(AppDigest::new(text));
+    }
+    Err(Failure::bad_value("digest", text)
+        .help("a digest has 64 hexadecimal digits in lower case; `app_digest` of a job is one"))
 }
 
 /// A job with its actions and configuration.

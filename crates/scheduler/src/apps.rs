@@ -180,7 +180,7 @@ fn refused(path: &str, error: &FilesError) -> ApiError {
     let advice = match error {
         FilesError::NotFound { .. } => "put it there, or correct oozie.wf.application.path",
         FilesError::PermissionDenied { .. } => "give that user the right to read it",
-        FilesError::OverLimit { .. } => "move parts of it into sub-workflows",
+        FilesError::OverLimit { .. } => "make it smaller",
         FilesError::UnknownScheme { .. }
         | FilesError::NotSupported { .. }
         | FilesError::BadPath { .. }

@@ -13,11 +13,10 @@ use ports::api::{ApiError, ApiErrorKind};
 use ports::store::{
     ActionRow, AppSource, BATCH_ROWS_MAX, Cluster, CommitOutcome, JobRow, QuarantinedEvent,
 };
-use ports::work::{CLAIM_TOKENS_MAX, FromWorker, Grant, Hello, ToWorker};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::inbox::{ChildApp, Message, SessionId};
+use crate::inbox::{ChildApp, Message};
 use crate::memory::{Errand, Held, Live, Memory};
 use crate::outside::World;
 use crate::ready::{Offer, Ready};

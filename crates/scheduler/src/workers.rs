@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::Event;
-use model::JobId;
+use model::{JobId, NodeName};
 use ports::work::{CLAIM_TOKENS_MAX, FromWorker, Grant, Hello, ToWorker};
 use tokio::sync::mpsc;
 

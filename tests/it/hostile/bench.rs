@@ -21,7 +21,8 @@ const CHAIN_LEN: usize = 6;
 /// More than a debug build needs for anything but keeping what hostile input says.
 pub(crate) const RESIDENT_BYTES_MAX: u64 = 250 << 20;
 
-const XML: &[(&str, &str)] = &[("content-type", "application/xml;charset=UTF-8")];
+/// Headers of a posted document.
+pub(crate) const XML: &[(&str, &str)] = &[("content-type", "application/xml;charset=UTF-8")];
 
 /// A server with a place for applications.
 pub(crate) struct Bench {
@@ -58,6 +59,13 @@ impl Bench {
         let mut bench = Bench { server, dir, apps: AtomicU32::new(0), neighbour, usual: Duration::ZERO };
         bench.usual = bench.run_neighbour(|| {});
         bench
+    }
+
+    /// Kills the server; what it left stays.
+    pub(crate) fn stop(self) -> TempDir {
+        let Bench { mut server, dir, .. } = self;
+        server.kill();
+        dir
     }
 
     /// A directory for one test alone.
@@ -154,7 +162,8 @@ pub(crate) fn action<'a>(job: &'a Value, name: &str) -> &'a Value {
     found.unwrap_or_else(|| panic!("no action {name} in {job}"))
 }
 
-fn write_app(app: &Path, definition: &[u8]) {
+/// An application directory.
+pub(crate) fn write_app(app: &Path, definition: &[u8]) {
     fs::create_dir_all(app).unwrap();
     fs::write(app.join("workflow.xml"), definition).unwrap();
 }
@@ -174,7 +183,8 @@ pub(crate) fn shell(name: &str, to: &str, line: &str, more: &str) -> String {
     )
 }
 
-fn chain() -> String {
+/// What the other job does.
+pub(crate) fn chain() -> String {
     let mut nodes = String::new();
     for at in 0..CHAIN_LEN {
         let name = if at == 0 { "a".to_owned() } else { format!("a{at}") };

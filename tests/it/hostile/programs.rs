@@ -41,7 +41,7 @@ fn a_gigabyte_of_output_is_cut_and_nobody_waits() {
     assert!((LOG_BYTES_MAX..LOG_BYTES_MAX + 4096).contains(&kept), "{kept} bytes are kept");
     let resident = bench.resident_bytes();
     assert!(resident < RESIDENT_BYTES_MAX, "{resident} bytes after the output");
-    for path in [format!("/oozie/v2/job/{job}?show=log"), format!("/api/v1/jobs/{job}/actions/a/logs")] {
+    for path in [format!("/oozie/v2/job/{job}?show=log"), format!("/api/v1/jobs/{job}/logs/a")] {
         let answer = bench.beside(|bench| bench.server.send("GET", &path, &[], None).unwrap());
         eprintln!("{path}: {} {} bytes", answer.status, answer.body.len());
         let resident = bench.resident_bytes();
@@ -76,7 +76,7 @@ fn strange_bytes_in_output_are_kept_out_of_the_database() {
 fn captured_output_over_its_limit_fails_its_action() {
     let bench = shared();
     let (_, ended) = run(&bench, &workflow(&shell("a", "end", "printf a=; head -c 10485760 /dev/zero | tr '\\0' x", CAPTURE)));
-    failed(&ended, "a", "JA018", &["2048", "captured_output_max"]);
+    failed(&ended, "a", "JA018", &["2048", "worker.captured_output_max"]);
 }
 
 #[test]

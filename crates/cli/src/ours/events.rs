@@ -3,12 +3,12 @@
 use std::io::{BufRead, BufReader, Read};
 
 use super::explain::moment_ms;
-use super::views::{HistoryPage, LineView};
+use super::views::{HistoryPage, JobView, LineView};
 use crate::args::Events;
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::http::path_encoded;
-use crate::terminal::{Meaning, Terminal, painted};
+use crate::terminal::{Meaning, Terminal, meaning_of, painted};
 use crate::times;
 
 /// Lines asked for at once: what the server gives at most.
@@ -19,23 +19,50 @@ const PAGE_LINES: &str = "1000";
 /// # Errors
 /// The server's refusal, or when the output is gone.
 pub fn run(terminal: &mut Terminal<'_>, events: &Events, client: &Client) -> Result<(), Failure> {
-    if events.follow {
-        return followed(terminal, events, client);
+    match events.follow {
+        true => followed(terminal, events, client)?,
+        false => history(client, &events.job, |line| told(terminal, &line, events.json))?,
     }
-    history(client, &events.job, |line| told(terminal, &line, events.json))
+    if events.json { Ok(()) } else { end(terminal, &events.job, client) }
+}
+
+/// Events are what came to a job from outside; how it ended is not among them, and is what is looked for.
+fn end(terminal: &mut Terminal<'_>, job: &str, client: &Client) -> Result<(), Failure> {
+    let view: JobView = client.api(&format!("jobs/{}", path_encoded(job)), &[])?;
+    if !view.over {
+        return Ok(());
+    }
+    let ended_at = view.other.get("ended_at").and_then(|at| at.as_str()).unwrap_or_default();
+    let at = moment_ms(ended_at).map_or_else(|| ended_at.to_owned(), times::shown_ms);
+    let (at, level) = (
+        painted(&at, Meaning::Aside, terminal.out_color),
+        painted(" INFO", Meaning::Aside, terminal.out_color),
+    );
+    let status = painted(&view.status, meaning_of(&view.status), terminal.out_color);
+    Ok(writeln!(terminal.out, "{at} {level} job is over: {status}")?)
 }
 
 /// Every line of a job's history, page by page.
+fn history(
+    client: &Client,
+    job: &str,
+    each: impl FnMut(LineView) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    history_after(client, job, 0, each)
+}
+
+/// Every line of a job's history that comes after line `after`, page by page.
 ///
 /// # Errors
 /// The server's refusal, or what `each` says.
-pub fn history(
+pub fn history_after(
     client: &Client,
     job: &str,
+    after: i64,
     mut each: impl FnMut(LineView) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let path = format!("jobs/{}/history", path_encoded(job));
-    let mut after = Some(0);
+    let mut after = Some(after);
     while let Some(from) = after {
         let from = from.to_string();
         let page: HistoryPage =

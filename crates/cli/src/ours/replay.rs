@@ -1,249 +1,164 @@
 //! `replay`: a job's recorded history through the same pure engine, event by event, with what each changed; at the end
-//! a clear word whether the engine of this program comes out where the server's rows stand.
+//! a clear word whether the engine of this program comes out exactly where the server's rows stand.
 //!
-//! Compared is what the server shows of a job: statuses, runs, attempts, transitions, times and errors.
+//! ```text
+//!  recorded: history, rows and definitions from the server ─► follow: engine::replay ─► compare: row by row, field by field
+//! ```
+//!
+//! A history that goes only part of the way (an event of another version, say) is followed as far as that; one whose
+//! beginning is missing cannot be followed at all (`HW5008`).
+
+mod compare;
+mod follow;
+mod recorded;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::io::Write;
 
-use definition::WorkflowSources;
-use engine::event::Event;
-use engine::workflow::Step;
-use model::{AppDigest, Configuration, NodeName, Timestamp, WorkflowApp, WorkflowJob};
+use engine::ENGINE_VERSION;
 use serde::Serialize;
 
-use super::events::history;
-use super::explain::moment_ms;
-use super::views::{ActionView, JobView, LineView};
+use self::compare::{Found, RowDifference, excerpts};
+use self::follow::{Changed, Stop};
+use self::recorded::Recorded;
 use crate::args::OneJob;
 use crate::client::Client;
 use crate::failure::{FAILED_EXIT, Failure};
-use crate::http::path_encoded;
 use crate::terminal::{Meaning, Terminal, painted};
 
-/// The property that hands a parent's `<global>` down to its children.
-const INHERITED_GLOBAL: &str = "oozie.wf.globalconf";
-/// Events of one job that are replayed: a job of ten thousand actions with all their attempts.
-const EVENTS_MAX: usize = 200_000;
+/// The code of a history that cannot be replayed at all.
+const NOT_REPLAYABLE: &str = "HW5008";
 
 /// Does it.
 ///
 /// # Errors
-/// The server's refusal, a history that this engine cannot follow, or exit code 1 when the ends differ.
+/// The server's refusal, a history that cannot be followed at all, or exit code 1 when it leads elsewhere or breaks off.
 pub fn run(terminal: &mut Terminal<'_>, one: &OneJob, client: &Client) -> Result<(), Failure> {
-    let path = format!("jobs/{}", path_encoded(&one.job));
-    // What happens between the two answers shows up as a difference; a job that is over does not move.
-    let lines = recorded(client, &one.job)?;
-    let stored: JobView = client.api(&path, &[])?;
-    let text = client.api_text(&format!("{path}/definition"), &[])?;
-    let replayed = replayed(&lines, &stored, &text)?;
-    let differences =
-        replayed.end.as_ref().map(|end| differences(end, &stored)).unwrap_or_default();
+    let told = Told::of(&Recorded::read(client, &one.job)?)?;
     if one.json {
-        let told = Told { lines: &replayed.lines, differences: &differences };
         let text = serde_json::to_string_pretty(&told)
             .map_err(|error| Failure::Plain(error.to_string()))?;
         writeln!(terminal.out, "{text}")?;
     } else {
-        told(terminal, &replayed.lines, &differences)?;
+        told.write(terminal.out, terminal.out_color)?;
     }
-    if differences.is_empty() { Ok(()) } else { Err(Failure::Quiet(FAILED_EXIT)) }
+    if told.exact { Ok(()) } else { Err(Failure::Quiet(FAILED_EXIT)) }
 }
 
-fn recorded(client: &Client, job: &str) -> Result<Vec<LineView>, Failure> {
-    let mut lines = Vec::new();
-    history(client, job, |line| {
-        if lines.len() >= EVENTS_MAX {
-            return Err(Failure::coded(
-                "HW5008",
-                format!("the history of {job} has more than {EVENTS_MAX} events"),
-            ));
-        }
-        lines.push(line);
-        Ok(())
-    })?;
-    Ok(lines)
-}
-
-/// One event and what it changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Changed {
-    n: i64,
-    at: String,
-    event: String,
-    action: Option<String>,
-    /// `job: PREP → RUNNING`, `fetch: RUNNING → OK (to clean)`.
-    changes: Vec<String>,
-}
-
-struct Replayed {
+/// Everything that is told about a replay; with `--json`, this.
+#[derive(Debug, Serialize)]
+struct Told {
+    job: String,
+    /// The engine that replays.
+    engine: &'static str,
+    /// How many of the events other engines decided, by their versions.
+    other_engines: BTreeMap<String, usize>,
+    /// Whether the whole history was replayed and ends where the stored rows stand.
+    exact: bool,
+    /// How many events were recorded.
+    recorded: usize,
+    /// Those that were replayed.
     lines: Vec<Changed>,
-    end: Option<WorkflowJob>,
+    /// Where it broke off.
+    stopped: Option<Stop>,
+    differences: Vec<RowDifference>,
 }
 
-#[derive(Serialize)]
-struct Told<'a> {
-    lines: &'a [Changed],
-    differences: &'a [String],
-}
+impl Told {
+    fn of(recorded: &Recorded) -> Result<Told, Failure> {
+        let followed = follow::follow(recorded)?;
+        let (stopped, differences) = match followed.end {
+            Ok(end) => (None, compare::differences(&end, &recorded.stored)),
+            Err(stop) => (Some(stop), Vec::new()),
+        };
+        Ok(Told {
+            job: recorded.job.clone(),
+            engine: ENGINE_VERSION,
+            other_engines: other_engines(recorded),
+            exact: stopped.is_none() && differences.is_empty(),
+            recorded: recorded.lines.len(),
+            lines: followed.lines,
+            stopped,
+            differences,
+        })
+    }
 
-fn replayed(lines: &[LineView], stored: &JobView, definition: &str) -> Result<Replayed, Failure> {
-    let unreadable = |line: &LineView| {
-        format!("line {} ({}) is not an event of this program's engine", line.n, line.name)
-    };
-    let read = |line: &LineView| {
-        let event = serde_json::from_value::<Event>(line.event.clone());
-        let at = moment_ms(&line.at).map(Timestamp);
-        event.ok().zip(at).ok_or_else(|| Failure::coded("HW5008", unreadable(line)))
-    };
-    let events: Vec<(Event, Timestamp)> = lines.iter().map(read).collect::<Result<_, _>>()?;
-    let app = application(definition, conf_of(&events))?;
-    let app_of =
-        |digest: &AppDigest| (digest.as_str() == stored.app_digest).then(|| Arc::clone(&app));
-    let (mut changed, mut before) = (Vec::with_capacity(lines.len()), BTreeMap::new());
-    let history = events.iter().map(|(event, at)| (*at, event));
-    let end = engine::replay::replay(history, &app_of, |line, _, step, job| {
-        let recorded = &lines[line - 1];
-        changed.push(Changed {
-            n: recorded.n,
-            at: recorded.at.clone(),
-            event: recorded.name.clone(),
-            action: recorded.action.clone(),
-            changes: changes(step, job, &mut before),
-        });
-    });
-    let end = end.map_err(|error| {
-        Failure::coded("HW5008", format!("{} cannot be replayed: {error}", stored.id))
-            .with_help("a job that was rerun with another definition is replayed only by the server's own checks")
-    })?;
-    Ok(Replayed { lines: changed, end })
-}
+    fn write(&self, out: &mut dyn Write, color: bool) -> Result<(), Failure> {
+        self.lines.iter().try_for_each(|line| write_line(out, line, color))?;
+        writeln!(out, "{} events; {}", self.recorded, self.verdict(color))?;
+        self.differences.iter().try_for_each(|difference| write_difference(out, difference))?;
+        if !self.other_engines.is_empty() {
+            writeln!(out, "{}", painted(&self.about_engines(), Meaning::Busy, color))?;
+        }
+        Ok(())
+    }
 
-/// The configuration that the job has now: of its submit, or of its last rerun.
-fn conf_of(events: &[(Event, Timestamp)]) -> Option<&Configuration> {
-    events.iter().rev().find_map(|(event, _)| match event {
-        Event::Submitted(submission) => Some(submission.conf.as_ref()),
-        Event::Rerun(request) => Some(request.conf.as_ref()),
-        _ => None,
-    })
-}
-
-fn application(text: &str, conf: Option<&Configuration>) -> Result<Arc<WorkflowApp>, Failure> {
-    let inherited_global = conf.and_then(|conf| conf.get(INHERITED_GLOBAL));
-    let sources = WorkflowSources {
-        inherited_global,
-        validate_fork_join: false,
-        ..WorkflowSources::of(text)
-    };
-    let app = definition::read_workflow(sources).map_err(|found| {
-        let first = found.first().map(ToString::to_string).unwrap_or_default();
-        Failure::coded("HW5008", format!("this program cannot read the job's definition: {first}"))
-    })?;
-    Ok(Arc::new(app))
-}
-
-/// What a step changed, in words; `before` holds the statuses that were told last.
-fn changes(step: &Step, job: &WorkflowJob, before: &mut BTreeMap<String, String>) -> Vec<String> {
-    let mut changes = Vec::new();
-    let mut put = |who: String, status: String, to: Option<&str>| {
-        let former = before.insert(who.clone(), status.clone());
-        let to = to.map(|node| format!(" (to {node})")).unwrap_or_default();
-        match former {
-            Some(former) if former != status => {
-                changes.push(format!("{who}: {former} → {status}{to}"))
+    fn verdict(&self, color: bool) -> String {
+        let (words, meaning) = match (&self.stopped, self.differences.len()) {
+            (Some(stop), _) => (
+                format!(
+                    "the replay breaks off at {} ({}, engine {}): {}",
+                    stop.n, stop.event, stop.engine, stop.why
+                ),
+                Meaning::Bad,
+            ),
+            (None, 0) => {
+                ("the replay ends exactly where the stored rows stand".to_owned(), Meaning::Good)
             }
-            Some(_) => {}
-            None => changes.push(format!("{who}: {status}{to}")),
-        }
-    };
-    put("job".to_owned(), job.header.status.to_string(), None);
-    for action in &step.actions {
-        put(action.name.to_string(), action.status.to_string(), action.transition.as_deref());
+            (None, 1) => ("the replay ends elsewhere, in 1 row:".to_owned(), Meaning::Bad),
+            (None, rows) => (format!("the replay ends elsewhere, in {rows} rows:"), Meaning::Bad),
+        };
+        painted(&words, meaning, color)
     }
-    for gone in &step.gone {
-        before.remove(gone.as_str());
-        changes.push(format!("{gone}: gone"));
+
+    /// `3 of the events were decided by another engine (0.0.9: 3); this one is 0.1.0 and may decide otherwise`
+    fn about_engines(&self) -> String {
+        let count: usize = self.other_engines.values().sum();
+        let each: Vec<String> = self
+            .other_engines
+            .iter()
+            .map(|(version, lines)| format!("{version}: {lines}"))
+            .collect();
+        format!(
+            "{count} of the events were decided by another engine ({}); this one is {ENGINE_VERSION} and may decide otherwise",
+            each.join(", ")
+        )
     }
-    changes
 }
 
-/// Where the replayed job and the stored one differ.
-fn differences(job: &WorkflowJob, stored: &JobView) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut compare = |what: String, replayed: String, stored: String| {
-        if replayed != stored {
-            found.push(format!("{what}: replayed {replayed}, stored {stored}"));
-        }
+fn other_engines(recorded: &Recorded) -> BTreeMap<String, usize> {
+    let mut others = BTreeMap::new();
+    for line in recorded.lines.iter().filter(|line| line.engine != ENGINE_VERSION) {
+        *others.entry(line.engine.clone()).or_default() += 1;
+    }
+    others
+}
+
+fn write_line(out: &mut dyn Write, line: &Changed, color: bool) -> Result<(), Failure> {
+    let action = line.action.as_ref().map(|action| format!(" {action}")).unwrap_or_default();
+    let number = painted(&format!("{:>6} {}", line.n, line.at), Meaning::Aside, color);
+    let engine = match line.engine.as_str() {
+        ENGINE_VERSION => String::new(),
+        other => painted(&format!(" (engine {other})"), Meaning::Busy, color),
     };
-    compare("status".to_owned(), job.header.status.to_string(), stored.status.clone());
-    compare("run".to_owned(), job.header.run.to_string(), stored.run.to_string());
-    for view in &stored.actions {
-        match job.actions.get(&NodeName::new(view.name.as_str())) {
-            None => compare(view.name.clone(), "nothing".to_owned(), view.status.clone()),
-            Some(action) => {
-                let facts = facts_of(action).into_iter().zip(facts_of_view(view));
-                facts.for_each(|((what, replayed), stored)| {
-                    compare(format!("{} {what}", view.name), replayed, stored)
-                });
+    writeln!(out, "{number} {}{action}{engine}", line.event)?;
+    Ok(line.changes.iter().try_for_each(|change| writeln!(out, "         {change}"))?)
+}
+
+fn write_difference(out: &mut dyn Write, difference: &RowDifference) -> Result<(), Failure> {
+    let row = &difference.row;
+    match &difference.found {
+        Found::OnlyReplayed => writeln!(out, "  {row}: replayed, but not stored")?,
+        Found::OnlyStored => writeln!(out, "  {row}: stored, but not replayed")?,
+        Found::Fields { fields } => {
+            writeln!(out, "  {row}:")?;
+            for field in fields {
+                let (replayed, stored) = excerpts(field.replayed.as_ref(), field.stored.as_ref());
+                writeln!(out, "    {}: replayed {replayed}, stored {stored}", field.field)?;
             }
         }
     }
-    for name in job
-        .actions
-        .keys()
-        .filter(|name| stored.actions.iter().all(|view| view.name != name.as_str()))
-    {
-        compare(name.to_string(), "there".to_owned(), "nothing".to_owned());
-    }
-    found
-}
-
-fn facts_of(action: &model::WorkflowAction) -> [(&'static str, String); 6] {
-    let moment =
-        |moment: Option<Timestamp>| shown(moment.map(|moment| moment.to_string()).as_deref());
-    [
-        ("status", action.status.to_string()),
-        ("attempt", action.attempt.to_string()),
-        ("transition", shown(action.transition.as_deref())),
-        ("start", moment(action.started_at)),
-        ("end", moment(action.ended_at)),
-        ("error", shown(action.error_code.as_deref())),
-    ]
-}
-
-fn facts_of_view(view: &ActionView) -> [String; 6] {
-    [
-        view.status.clone(),
-        view.attempt.to_string(),
-        shown(view.transition.as_deref()),
-        shown(view.started_at.as_deref()),
-        shown(view.ended_at.as_deref()),
-        shown(view.error.as_ref().map(|error| error.code.as_str())),
-    ]
-}
-
-fn shown(text: Option<&str>) -> String {
-    text.unwrap_or("none").to_owned()
-}
-
-fn told(
-    terminal: &mut Terminal<'_>,
-    lines: &[Changed],
-    differences: &[String],
-) -> Result<(), Failure> {
-    let color = terminal.out_color;
-    for line in lines {
-        let action = line.action.as_ref().map(|action| format!(" {action}")).unwrap_or_default();
-        let number = painted(&format!("{:>6} {}", line.n, line.at), Meaning::Aside, color);
-        writeln!(terminal.out, "{number} {}{action}", line.event)?;
-        line.changes.iter().try_for_each(|change| writeln!(terminal.out, "         {change}"))?;
-    }
-    let verdict = match differences.len() {
-        0 => painted("the replay ends exactly where the stored rows stand", Meaning::Good, color),
-        count => {
-            painted(&format!("the replay ends elsewhere, in {count} places:"), Meaning::Bad, color)
-        }
-    };
-    writeln!(terminal.out, "{} events; {verdict}", lines.len())?;
-    Ok(differences.iter().try_for_each(|difference| writeln!(terminal.out, "  {difference}"))?)
+    Ok(())
 }

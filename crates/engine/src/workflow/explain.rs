@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::wants;
 
+/// The type word of a kill node, whose row carries its message.
+const KILL: &str = ":KILL:";
+
 /// One thing that is waited for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {

@@ -13,7 +13,7 @@ use model::{
     ActionId, Attempt, AttemptResult, Configuration, Epoch, Failure, JobId, NodeName, Run, Shard,
     Success, Token, WorkerId,
 };
-use ports::bell::LocalBells;
+use ports::bell::{Bell, Bells, LocalBells};
 use ports::logs::{LogKey, LogStream, Logs};
 use ports::work::{
     FromWorker, Grant, Hello, NoScheduler, SESSION_MESSAGES_MAX, Session, ToWorker, WorkSource,
@@ -54,6 +54,7 @@ pub(crate) struct Bench {
     pub(crate) config: Config,
     peers: mpsc::Receiver<Peer>,
     source: Arc<Source>,
+    bells: Arc<LocalBells>,
     peer: Option<Peer>,
     running: Option<(CancellationToken, JoinHandle<()>)>,
     attempts: u32,
@@ -81,6 +82,7 @@ impl Bench {
             config,
             peers,
             source: Arc::new(Source(source)),
+            bells: Arc::default(),
             peer: None,
             running: None,
             attempts: 0,
@@ -114,7 +116,7 @@ impl Bench {
     pub(crate) fn start(&mut self) {
         let ports = Ports {
             source: Arc::clone(&self.source) as Arc<dyn WorkSource>,
-            bells: Arc::new(LocalBells::default()),
+            bells: Arc::clone(&self.bells) as Arc<dyn Bells>,
             files: Arc::new(LocalFiles::new()),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
@@ -195,6 +197,7 @@ impl Bench {
 
     /// Grants an attempt of an action; answers its token.
     pub(crate) async fn start_attempt(&mut self, kind: &str, body: &str) -> Token {
+        self.bells.ring(POOL, Shard(0));
         let token = self.claimed().await.remove(0);
         let grant = self.grant_of(&token, kind, body);
         self.grant(grant).await;

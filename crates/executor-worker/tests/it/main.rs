@@ -4,3 +4,4 @@ mod builtins;
 mod harness;
 mod launched;
 mod life;
+mod scratch;

@@ -9,6 +9,7 @@ mod follow;
 mod history;
 mod jobs;
 mod logs;
+mod stored;
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
@@ -29,6 +30,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/jobs/{id}/history", get(history::show))
         .route("/jobs/{id}/logs/{action}", get(logs::show))
         .route("/jobs/{id}/definition", get(definition::show))
+        .route("/jobs/{id}/stored", get(stored::show))
+        .route("/definitions/{digest}", get(definition::by_digest))
 }
 
 #[derive(OpenApi)]
@@ -37,7 +40,16 @@ pub(crate) fn routes() -> Router<App> {
         title = "Howdah",
         description = "Howdah's own API beside Oozie's REST: jobs in full, their events as they happen, why they wait, and what their actions print."
     ),
-    paths(jobs::show, events::stream, explain::show, history::show, logs::show, definition::show),
+    paths(
+        jobs::show,
+        events::stream,
+        explain::show,
+        history::show,
+        logs::show,
+        definition::show,
+        stored::show,
+        definition::by_digest
+    ),
     components(schemas(ErrorBody, DiagnosticBody))
 )]
 struct Document;

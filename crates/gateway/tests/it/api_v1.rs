@@ -1,5 +1,6 @@
-//! Howdah's own API: jobs, events, history, explain, logs, definition, and the document of it.
+//! Howdah's own API: jobs, events, history, explain, logs, definitions, stored rows, and the document of it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
@@ -7,13 +8,14 @@ use axum::response::Response;
 use engine::event::Event;
 use expect_test::expect_file;
 use futures::StreamExt;
-use model::{ActionStatus, Attempt, JobStatus};
+use model::job::JobHeader;
+use model::{ActionStatus, Attempt, JobStatus, WorkflowAction};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{DEADLINE, Gateway, request};
-use crate::double::{ABSENT, DEFINITION, RUNNING, SUCCEEDED};
+use crate::double::{ABSENT, DEFINITION, DIGEST, RUNNING, SUCCEEDED, id};
 
 #[test]
 fn the_document_is_fresh() {
@@ -41,7 +43,7 @@ async fn a_job_is_shown_with_its_actions() {
 #[tokio::test]
 async fn errors_are_json_with_code_and_help() {
     let gateway = Gateway::new();
-    for path in ["", "/events", "/history", "/logs/fetch", "/definition"] {
+    for path in ["", "/events", "/history", "/logs/fetch", "/definition", "/stored"] {
         let answer = gateway.get(&format!("/api/v1/jobs/{ABSENT}{path}")).await;
         let body = answer.json();
         let code = if path == "/logs/fetch" { "E0605" } else { "E0604" };
@@ -66,6 +68,54 @@ async fn explanations_and_definitions_are_passed_on() {
     assert_eq!(told["waits"][0]["waiting_for"], json!("worker one"));
     assert_eq!(told["waits"][0]["since"], json!("2026-07-01T12:00:00.000Z"));
     assert_eq!(gateway.get(&format!("/api/v1/jobs/{RUNNING}/definition")).await.text(), DEFINITION);
+}
+
+#[tokio::test]
+async fn stored_rows_are_shown_whole() {
+    let gateway = Gateway::new();
+    let shown = gateway.get(&format!("/api/v1/jobs/{RUNNING}/stored")).await.json();
+    let job = gateway.world.jobs.lock().unwrap()[&id(RUNNING)].clone();
+    let actions: Vec<&WorkflowAction> = job.actions.values().map(AsRef::as_ref).collect();
+    let rows =
+        json!({ "header": &job.header, "conf": job.header.conf.as_ref(), "actions": actions });
+    assert_eq!(shown, rows);
+    let read: JobHeader = serde_json::from_value(shown["header"].clone()).unwrap();
+    let conf = serde_json::from_value(shown["conf"].clone()).unwrap();
+    assert_eq!(JobHeader { conf, ..read }, job.header);
+}
+
+#[tokio::test]
+async fn definitions_are_found_by_their_digest() {
+    let gateway = Gateway::new();
+    let found = gateway.get(&format!("/api/v1/definitions/{DIGEST}")).await.json();
+    let sources = json!({
+        "definition": DEFINITION, "config_default": "<configuration/>", "inherited_global": null
+    });
+    assert_eq!(found, sources);
+    let (unknown, upper) = ("f".repeat(64), DIGEST.to_uppercase());
+    let table = [
+        (unknown.as_str(), StatusCode::NOT_FOUND, "HW4001"),
+        (&upper, StatusCode::BAD_REQUEST, "E0303"),
+        (&DIGEST[1..], StatusCode::BAD_REQUEST, "E0303"),
+        ("digest", StatusCode::BAD_REQUEST, "E0303"),
+        ("..%2Fjobs", StatusCode::BAD_REQUEST, "E0303"),
+    ];
+    for (digest, status, code) in table {
+        let answer = gateway.get(&format!("/api/v1/definitions/{digest}")).await;
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{digest}");
+        assert!(answer.json()["help"].is_string(), "{digest}");
+    }
+}
+
+#[tokio::test]
+async fn rows_and_definitions_wait_for_the_database() {
+    let gateway = Gateway::new();
+    gateway.world.store_is_down.store(true, Ordering::Relaxed);
+    for path in [format!("jobs/{RUNNING}/stored"), format!("definitions/{DIGEST}")] {
+        let answer = gateway.get(&format!("/api/v1/{path}")).await;
+        let found = (answer.status, answer.code());
+        assert_eq!(found, (StatusCode::SERVICE_UNAVAILABLE, "E0600".to_owned()), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,9 @@ pub(crate) const SUSPENDED: &str = "0000003-261122144400000-howdah-W";
 pub(crate) const NEW: &str = "0000009-261122144400000-howdah-W";
 pub(crate) const ABSENT: &str = "0000777-261122144400000-howdah-W";
 
+/// The digest of [`DEFINITION`] and what is around it.
+pub(crate) const DIGEST: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
 pub(crate) const DEFINITION: &str = r#"<workflow-app name="etl" xmlns="uri:oozie:workflow:0.5">
   <start to="fetch"/>
   <action name="fetch">
@@ -170,7 +173,7 @@ fn job(text: &str, status: JobStatus, created_at: Timestamp) -> WorkflowJob {
     let ended_at = status.is_terminal().then(|| created_at.plus_ms(5_000));
     let header = JobHeader {
         id: id(text),
-        app: AppDigest::new("digest"),
+        app: AppDigest::new(DIGEST),
         app_name: "etl".into(),
         app_path: "file:///apps/etl".into(),
         conf: Arc::new(Configuration::from_iter([("user.name", "joe"), ("a", "1 < 2")])),
@@ -278,10 +281,11 @@ impl Store for World {
     }
 
     async fn app(&self, digest: &AppDigest) -> Result<Option<AppSource>, StoreError> {
-        let known = digest.as_str() == "digest";
+        self.check_up()?;
+        let known = digest.as_str() == DIGEST;
         Ok(known.then(|| AppSource {
             definition: DEFINITION.to_owned(),
-            config_default: None,
+            config_default: Some("<configuration/>".to_owned()),
             inherited_global: None,
         }))
     }
