@@ -4,4 +4,3 @@ mod builtins;
 mod harness;
 mod launched;
 mod life;
-mod scratch;
