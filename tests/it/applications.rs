@@ -37,10 +37,15 @@ fn oozies_applications_end_as_oozie_ends_them() {
         eprintln!("skipped: no corpus in {}; HOWDAH_CORPUS names it", corpus.display());
         return;
     }
-    let table: Table = serde_json::from_str(&fs::read_to_string(additions().join("apps.json")).unwrap()).unwrap();
-    assert!(table.runnable.len() > 20 && !table.not_runnable.is_empty(), "a table that is nearly empty proves nothing");
+    let table: Table =
+        serde_json::from_str(&fs::read_to_string(additions().join("apps.json")).unwrap()).unwrap();
+    assert!(
+        table.runnable.len() > 20 && !table.not_runnable.is_empty(),
+        "a table that is nearly empty proves nothing"
+    );
     let directory = TempDir::new().unwrap();
-    let sshd = (on_path("ssh") && on_path("sshd")).then(|| Sshd::start(&directory.path().join("ssh")));
+    let sshd =
+        (on_path("ssh") && on_path("sshd")).then(|| Sshd::start(&directory.path().join("ssh")));
     let path = sshd.as_ref().map(Sshd::path);
     let variables: Vec<(&str, &str)> = path.iter().map(|path| ("PATH", path.as_str())).collect();
     let mut server = Server::start_with(&directory.path().join("data"), &[], &variables).unwrap();
@@ -57,7 +62,10 @@ fn run(server: &Server, corpus: &Path, entry: &Entry) -> Vec<String> {
     let directory = TempDir::new().unwrap();
     let (root, user) = (directory.path(), user());
     let home = root.join("user").join(&user).join("examples");
-    copy(&corpus.join(&entry.corpus_path), &home.join("apps").join(&entry.app).join("workflow.xml"));
+    copy(
+        &corpus.join(&entry.corpus_path),
+        &home.join("apps").join(&entry.app).join("workflow.xml"),
+    );
     for added in &entry.added {
         let to = home.join(&added.to);
         match added.from.as_str() {
@@ -70,7 +78,10 @@ fn run(server: &Server, corpus: &Path, entry: &Entry) -> Vec<String> {
 }
 
 fn build(jar: &Path) {
-    assert!(Command::new(additions().join("java/build.sh")).arg(jar).status().unwrap().success(), "build.sh of java");
+    assert!(
+        Command::new(additions().join("java/build.sh")).arg(jar).status().unwrap().success(),
+        "build.sh of java"
+    );
 }
 
 /// Who runs the test: `ssh` actions log in as the job's user.

@@ -33,19 +33,27 @@ const BIRTH_MS_MAX: u64 = 400;
 /// The points that a run without crashes passes, in their order, and how long it takes.
 static DRY: LazyLock<(Vec<String>, Duration)> = LazyLock::new(|| {
     let _place = Place::take();
-    Round::dry().expect("a run without crashes succeeds")
+    let (passed, took) = Round::dry().expect("a run without crashes succeeds");
+    assert!(!passed.is_empty(), "no crash points: build the binary with debug assertions");
+    (passed, took)
 });
 
 #[test]
 fn crashes_at_the_points_of_the_log_lose_nothing_and_run_nothing_twice() {
-    let reports = play("points", 1_000, rounds(24, 300), |random| Plan { blows: vec![random.point()], late: false });
+    let reports = play("points", 1_000, rounds(24, 300), |random| Plan {
+        blows: vec![random.point()],
+        late: false,
+    });
     assert_some_were_adopted(&reports);
 }
 
 #[test]
 fn kills_at_any_moment_lose_nothing_and_run_nothing_twice() {
     let (count, late) = (rounds(12, 200), rounds(0, 20));
-    let plan = |random: &mut Random| Plan { blows: vec![random.moment()], late: random.seed % 1_000 < late as u64 };
+    let plan = |random: &mut Random| Plan {
+        blows: vec![random.moment()],
+        late: random.seed % 1_000 < late as u64,
+    };
     let reports = play("clock", 2_000, count, plan);
     assert_some_were_adopted(&reports);
 }
@@ -61,11 +69,16 @@ fn a_second_crash_right_after_the_restart_changes_nothing() {
 
 #[test]
 fn a_kill_that_was_committed_before_the_crash_stops_the_process_after_it() {
-    for (name, blow) in [("stop heard and not passed on", Some("after_stop_heard:1")), ("right after the answer", None)] {
+    for (name, blow) in [
+        ("stop heard and not passed on", Some("after_stop_heard:1")),
+        ("right after the answer", None),
+    ] {
         let _place = Place::take();
         let dir = TempDir::new().unwrap();
         let (data, app) = (dir.path().join("data"), Application::endless(dir.path()));
-        let mut server = Server::start_with(&data, &[], &[("HOWDAH_CRASH_AT", blow.unwrap_or_default())]).unwrap();
+        let mut server =
+            Server::start_with(&data, &[], &[("HOWDAH_CRASH_AT", blow.unwrap_or_default())])
+                .unwrap();
         let job = app.submit(&server, None).unwrap();
         wait_until("the action runs", || !witness::lines(&app.witness).is_empty()).unwrap();
         let pid = witness::lines(&app.witness)[0].pid;
@@ -110,7 +123,10 @@ fn a_submission_that_was_answered_before_the_crash_is_found_again_by_its_key() {
     server.kill();
     assert_eq!(jobs.len(), count, "every key has a job of its own");
     let seen = witness::read(&app.witness);
-    assert!(seen.len() == count && seen.values().all(|seen| seen.starts == 1 && seen.ends == 1), "{seen:?}");
+    assert!(
+        seen.len() == count && seen.values().all(|seen| seen.starts == 1 && seen.ends == 1),
+        "{seen:?}"
+    );
     assert_eq!(replayed::check_all(&data), count);
 }
 
@@ -121,7 +137,8 @@ fn assert_some_were_adopted(reports: &[Report]) {
 
 /// Whether a process is there; one that has ended and was not waited for is not.
 fn is_alive(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).unwrap_or_default();
+    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"))
+        .unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
@@ -141,18 +158,32 @@ struct Plan {
 }
 
 /// Plays rounds side by side, with seeds from `first` on, a line each, a table at the end. Fails with the seeds of those that failed.
-fn play(name: &str, first: u64, count: usize, plan: impl Fn(&mut Random) -> Plan + Sync) -> Vec<Report> {
+fn play(
+    name: &str,
+    first: u64,
+    count: usize,
+    plan: impl Fn(&mut Random) -> Plan + Sync,
+) -> Vec<Report> {
     LazyLock::force(&DRY);
     let seeds: Vec<u64> = match std::env::var("HOWDAH_SEED") {
-        Ok(seed) => seed.parse().into_iter().filter(|seed| (first..first + 1_000).contains(seed)).collect(),
+        Ok(seed) => {
+            seed.parse().into_iter().filter(|seed| (first..first + 1_000).contains(seed)).collect()
+        }
         Err(_) => (first..).take(count).collect(),
     };
     let results: Vec<anyhow::Result<Report>> = std::thread::scope(|scope| {
         let play = |seed| one(name, seed, &plan);
         let rounds: Vec<_> = seeds.iter().map(|seed| scope.spawn(move || play(*seed))).collect();
-        rounds.into_iter().map(|round| round.join().expect("panics are caught in the round")).collect()
+        rounds
+            .into_iter()
+            .map(|round| round.join().expect("panics are caught in the round"))
+            .collect()
     });
-    let failed: Vec<String> = results.iter().filter_map(|result| result.as_ref().err()).map(|error| format!("{error:#}")).collect();
+    let failed: Vec<String> = results
+        .iter()
+        .filter_map(|result| result.as_ref().err())
+        .map(|error| format!("{error:#}"))
+        .collect();
     let reports: Vec<Report> = results.into_iter().flatten().collect();
     show_table(name, &reports);
     assert!(failed.is_empty(), "{} of {count} rounds failed:\n{}", failed.len(), failed.join("\n"));
@@ -160,7 +191,11 @@ fn play(name: &str, first: u64, count: usize, plan: impl Fn(&mut Random) -> Plan
 }
 
 /// One round, drawn anew when its crash did not come before the job was over.
-fn one(name: &str, seed: u64, plan: &(impl Fn(&mut Random) -> Plan + Sync)) -> anyhow::Result<Report> {
+fn one(
+    name: &str,
+    seed: u64,
+    plan: &(impl Fn(&mut Random) -> Plan + Sync),
+) -> anyhow::Result<Report> {
     let mut random = Random::new(seed);
     for _ in 0..DRAWS_MAX {
         let plan = plan(&mut random);
@@ -173,7 +208,9 @@ fn one(name: &str, seed: u64, plan: &(impl Fn(&mut Random) -> Plan + Sync)) -> a
             return Ok(report);
         }
     }
-    bail!("{name}: HOWDAH_SEED={seed}: none of {DRAWS_MAX} drawn crashes came before the job was over")
+    bail!(
+        "{name}: HOWDAH_SEED={seed}: none of {DRAWS_MAX} drawn crashes came before the job was over"
+    )
 }
 
 /// A late restart gives its place to others while it waits.
@@ -190,7 +227,8 @@ fn in_turn(seed: u64, plan: &Plan) -> anyhow::Result<Option<Report>> {
 
 fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_else(|| "a panic without words".to_owned())
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_else(|| "a panic without words".to_owned())
 }
 
 #[expect(clippy::print_stdout, reason = "the record of what was tried")]
@@ -201,7 +239,13 @@ fn show_line(seed: u64, report: &Report, late: bool) {
     });
     let strikes: Vec<String> = strikes.collect();
     let late = if late { ", restarted late" } else { "" };
-    println!("seed {seed}: {}{late}; adopted {}; {} after {:.1?}", strikes.join(", then "), report.adopted, report.end, report.took);
+    println!(
+        "seed {seed}: {}{late}; adopted {}; {} after {:.1?}",
+        strikes.join(", then "),
+        report.adopted,
+        report.end,
+        report.took
+    );
 }
 
 #[expect(clippy::print_stdout, reason = "the record of what was tried")]
@@ -268,7 +312,9 @@ impl Random {
         let at = usize::try_from(self.below(passed.len() as u64)).unwrap();
         let nth = passed[..=at].iter().filter(|name| **name == passed[at]).count() as u64;
         match passed[at].strip_prefix("supervisor.") {
-            Some(point) => Blow::Supervisor { point: point.to_owned(), nth, server_too: self.below(2) == 0 },
+            Some(point) => {
+                Blow::Supervisor { point: point.to_owned(), nth, server_too: self.below(2) == 0 }
+            }
             None => Blow::Point { name: passed[at].clone(), nth },
         }
     }

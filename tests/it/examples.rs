@@ -12,8 +12,10 @@ use crate::expected::{Entry, copy, each, runnable};
 use crate::replayed;
 
 /// Oozie's setting that `expected.json` names, and ours.
-const RETRY_CODES: (&str, &str) =
-    ("oozie.service.LiteWorkflowStoreService.user.retry.error.code.ext", "HOWDAH_JOBS__USER_RETRY_CODES");
+const RETRY_CODES: (&str, &str) = (
+    "oozie.service.LiteWorkflowStoreService.user.retry.error.code.ext",
+    "HOWDAH_JOBS__USER_RETRY_CODES",
+);
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples")
@@ -28,14 +30,16 @@ fn every_example_ends_as_its_entry_says() {
     for entry in runnable(entries) {
         by_settings.entry(entry.settings.clone()).or_default().push(entry);
     }
-    let different: Vec<String> = by_settings.into_iter().flat_map(|(settings, entries)| run(&settings, entries)).collect();
+    let different: Vec<String> =
+        by_settings.into_iter().flat_map(|(settings, entries)| run(&settings, entries)).collect();
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
 
 /// Runs these entries on one server with these settings, and answers what is not as it should be.
 fn run(settings: &BTreeMap<String, String>, entries: Vec<Entry>) -> Vec<String> {
     let directory = TempDir::new().unwrap();
-    let variables: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (variable(name), value.as_str())).collect();
+    let variables: Vec<(&str, &str)> =
+        settings.iter().map(|(name, value)| (variable(name), value.as_str())).collect();
     let mut server = Server::start_with(&directory.path().join("data"), &[], &variables).unwrap();
     let count = entries.len();
     let different = each(chains(entries), |chain| run_chain(&server, &chain));
@@ -66,14 +70,21 @@ fn run_chain(server: &Server, chain: &[Entry]) -> Vec<String> {
     let app = fresh_copy(&chain[0], &directory);
     let path = format!("file://{}", app.display());
     let own = [("oozie.wf.application.path", path.as_str()), ("user.name", "tester")];
-    chain.iter().flat_map(|entry| entry.run(server, &app.join("job.properties"), &own, &app)).collect()
+    chain
+        .iter()
+        .flat_map(|entry| entry.run(server, &app.join("job.properties"), &own, &app))
+        .collect()
 }
 
 fn fresh_copy(entry: &Entry, directory: &TempDir) -> PathBuf {
     let app = directory.path().join(&entry.app);
     copy(&examples().join(&entry.app), &app);
     if let Some(build) = &entry.build {
-        assert!(Command::new(app.join(build)).status().unwrap().success(), "{build} of {}", entry.app);
+        assert!(
+            Command::new(app.join(build)).status().unwrap().success(),
+            "{build} of {}",
+            entry.app
+        );
     }
     app
 }

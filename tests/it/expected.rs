@@ -57,17 +57,33 @@ pub(crate) struct Child {
 impl Entry {
     /// Submits the application with its `job.properties`, the entry's properties over them and `more` over both, waits for
     /// its end, and answers what differs from the entry. `files` of the entry are below `root`.
-    pub(crate) fn run(&self, server: &Server, job_properties: &Path, more: &[(&str, &str)], root: &Path) -> Vec<String> {
+    pub(crate) fn run(
+        &self,
+        server: &Server,
+        job_properties: &Path,
+        more: &[(&str, &str)],
+        root: &Path,
+    ) -> Vec<String> {
         let text = std::fs::read_to_string(job_properties).unwrap();
         let mut conf = read_properties(&text).unwrap();
-        conf.overlay(&self.properties.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Configuration>());
+        conf.overlay(
+            &self
+                .properties
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect::<Configuration>(),
+        );
         conf.overlay(&more.iter().copied().collect::<Configuration>());
-        let ended = server.submit(&conf.iter().collect::<Vec<_>>()).and_then(|job| server.ended(&job));
+        let ended =
+            server.submit(&conf.iter().collect::<Vec<_>>()).and_then(|job| server.ended(&job));
         let differences = match ended {
             Ok(job) => self.differences(server, &job, root),
             Err(error) => vec![format!("{error:#}")],
         };
-        differences.into_iter().map(|difference| format!("{} {:?}: {difference}", self.app, self.properties)).collect()
+        differences
+            .into_iter()
+            .map(|difference| format!("{} {:?}: {difference}", self.app, self.properties))
+            .collect()
     }
 
     fn differences(&self, server: &Server, job: &Value, root: &Path) -> Vec<String> {
@@ -87,14 +103,26 @@ impl Entry {
         for (action, values) in &self.captured {
             let found = captured(&row(job, action)["data"]);
             for (name, value) in values {
-                all.compare(&format!("{name} captured by {action}"), found.get(name).unwrap_or("nothing"), value);
+                all.compare(
+                    &format!("{name} captured by {action}"),
+                    found.get(name).unwrap_or("nothing"),
+                    value,
+                );
             }
         }
         for (action, count) in &self.retries {
-            all.compare(&format!("user retries of {action}"), &shown(&row(job, action)["userRetryCount"]), &count.to_string());
+            all.compare(
+                &format!("user retries of {action}"),
+                &shown(&row(job, action)["userRetryCount"]),
+                &count.to_string(),
+            );
         }
         for (action, code) in &self.error_codes {
-            all.compare(&format!("error code of {action}"), &shown(&row(job, action)["errorCode"]), code);
+            all.compare(
+                &format!("error code of {action}"),
+                &shown(&row(job, action)["errorCode"]),
+                code,
+            );
         }
         self.kill_messages(job, all);
         let missing = self.files.iter().filter(|file| !root.join(file).exists());
@@ -102,12 +130,18 @@ impl Entry {
     }
 
     fn kill_messages(&self, job: &Value, all: &mut Differences) {
-        let said = rows(job).find(|row| row["type"] == ":KILL:").map_or_else(String::new, |row| shown(&row["errorMessage"]));
+        let said = rows(job)
+            .find(|row| row["type"] == ":KILL:")
+            .map_or_else(String::new, |row| shown(&row["errorMessage"]));
         if let Some(message) = &self.kill_message {
             all.compare("kill message", &said, message);
         }
         if let Some(start) = &self.kill_message_starts {
-            all.compare("start of the kill message", said.get(..start.len()).unwrap_or(&said), start);
+            all.compare(
+                "start of the kill message",
+                said.get(..start.len()).unwrap_or(&said),
+                start,
+            );
         }
     }
 }
@@ -178,7 +212,9 @@ pub(crate) fn runnable(entries: Vec<Entry>) -> Vec<Entry> {
 /// Whether there is such a program; those for servers are not always in PATH.
 pub(crate) fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]).any(|dir| dir.join(program).is_file())
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin")])
+        .any(|dir| dir.join(program).is_file())
 }
 
 /// Does something with every item, a few at a time, and answers all that was found.
@@ -225,7 +261,8 @@ fn what_differs_is_told() {
         "retries": {"x": 2}, "error_codes": {"x": "FS001"}, "kill_message_starts": "no", "files": ["not-there"]}"#;
     let job = r#"{"status": "KILLED", "actions": [{"name": "x", "status": "ERROR", "errorCode": "1", "errorMessage": "bad", "data": "k=2",
         "userRetryCount": 0}, {"name": "k", "status": "OK", "type": ":KILL:", "errorMessage": "yes"}]}"#;
-    let (entry, job): (Entry, Value) = (serde_json::from_str(entry).unwrap(), serde_json::from_str(job).unwrap());
+    let (entry, job): (Entry, Value) =
+        (serde_json::from_str(entry).unwrap(), serde_json::from_str(job).unwrap());
     let mut all = Differences::default();
     all.job(&job, &entry.status, &entry.actions);
     entry.details(&job, Path::new("/"), &mut all);

@@ -1,5 +1,6 @@
 //! End to end: the real binary as child processes, over REST and the command line.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+#![expect(clippy::print_stderr, reason = "a test that cannot be run here says so")]
 
 mod applications;
 mod command_line;

@@ -26,7 +26,8 @@ pub(crate) fn histories(data_dir: &Path) -> BTreeMap<String, Vec<Event>> {
         let mut histories = BTreeMap::new();
         for job in &jobs {
             let lines = store.history(job, 0, 1_000_000).await.unwrap();
-            let events = lines.iter().map(|line| serde_json::from_str(&line.event).unwrap()).collect();
+            let events =
+                lines.iter().map(|line| serde_json::from_str(&line.event).unwrap()).collect();
             histories.insert(job.to_string(), events);
         }
         histories
@@ -46,7 +47,8 @@ fn with_jobs<T>(data_dir: &Path, work: impl AsyncFnOnce(&SqliteStore, Vec<JobId>
 
 async fn check(store: &SqliteStore, job: &JobId) {
     let lines = store.history(job, 0, 1_000_000).await.unwrap();
-    let events: Vec<(Timestamp, Event)> = lines.iter().map(|line| (line.at, serde_json::from_str(&line.event).unwrap())).collect();
+    let events: Vec<(Timestamp, Event)> =
+        lines.iter().map(|line| (line.at, serde_json::from_str(&line.event).unwrap())).collect();
     let mut apps: BTreeMap<AppDigest, Arc<WorkflowApp>> = BTreeMap::new();
     for (_, event) in &events {
         let digest = match event {
@@ -56,14 +58,19 @@ async fn check(store: &SqliteStore, job: &JobId) {
         };
         apps.insert(digest.clone(), app(store, digest).await);
     }
-    let replayed = replay::replay(events.iter().map(|(at, event)| (*at, event)), &|digest| apps.get(digest).cloned(), |_, _, _, _| {});
+    let replayed = replay::replay(
+        events.iter().map(|(at, event)| (*at, event)),
+        &|digest| apps.get(digest).cloned(),
+        |_, _, _, _| {},
+    );
     let stored = store.load(job).await.unwrap().unwrap();
     assert_eq!(replayed.unwrap().as_ref(), Some(&stored), "the history of {job} leads elsewhere");
 }
 
 async fn app(store: &SqliteStore, digest: &AppDigest) -> Arc<WorkflowApp> {
     let source = store.app(digest).await.unwrap().unwrap();
-    let defaults = source.config_default.as_deref().map(|text| definition::read_configuration(text).unwrap());
+    let defaults =
+        source.config_default.as_deref().map(|text| definition::read_configuration(text).unwrap());
     let sources = WorkflowSources {
         config_default: defaults.as_ref(),
         inherited_global: source.inherited_global.as_deref(),

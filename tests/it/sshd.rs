@@ -37,10 +37,15 @@ impl Sshd {
             at("key.pub")
         );
         fs::write(at("sshd_config"), settings).unwrap();
-        let client = format!("HostName 127.0.0.1\nPort {port}\nIdentityFile {}\nUserKnownHostsFile {}\n", at("key"), at("known_hosts"));
+        let client = format!(
+            "HostName 127.0.0.1\nPort {port}\nIdentityFile {}\nUserKnownHostsFile {}\n",
+            at("key"),
+            at("known_hosts")
+        );
         fs::write(at("ssh_config"), client).unwrap();
         let ssh = programs.join("ssh");
-        fs::write(&ssh, format!("#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n", at("ssh_config"))).unwrap();
+        fs::write(&ssh, format!("#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n", at("ssh_config")))
+            .unwrap();
         fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
         let mut server = Command::new(PROGRAM);
         server.args(["-D", "-f", &at("sshd_config"), "-E", &at("log")]).stdin(Stdio::null());
@@ -63,6 +68,9 @@ impl Drop for Sshd {
 }
 
 fn key(path: &str) {
-    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", path]).status().unwrap();
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f", path])
+        .status()
+        .unwrap();
     assert!(made.success(), "ssh-keygen {path}");
 }

@@ -53,12 +53,21 @@ pub(crate) fn lines(path: &Path) -> Vec<Line> {
 
 fn line_of(line: &str) -> Line {
     let words: Vec<&str> = line.split(' ').collect();
-    let [job, action, _run, attempt, token, _boot, pid, word] = *words else { panic!("a torn witness line: {line}") };
+    let [job, action, _run, attempt, token, _boot, pid, word] = *words else {
+        panic!("a torn witness line: {line}")
+    };
     let is_end = match word {
         "start" => false,
         "end" => true,
         other => panic!("an unknown word in the witness file: {other}"),
     };
     let own = str::to_owned;
-    Line { job: own(job), action: own(action), attempt: own(attempt), token: own(token), pid: pid.parse().unwrap(), is_end }
+    Line {
+        job: own(job),
+        action: own(action),
+        attempt: own(attempt),
+        token: own(token),
+        pid: pid.parse().unwrap(),
+        is_end,
+    }
 }

@@ -111,7 +111,8 @@ mod tests {
         let said =
             |file: Option<&str>| gathered(file, &[], "joe").expect_err("unusable").to_string();
         assert_eq!(said(None), "configuration is not specified");
-        assert_eq!(said(Some("/nonexistent/job.properties")), "configuration is not specified");
+        let missing = "configuration file [/nonexistent/job.properties] not found";
+        assert_eq!(said(Some("/nonexistent/job.properties")), missing);
         let (_directory, path) = file("job.txt", "a=1");
         assert_eq!(said(Some(&path)), "configuration must be a '.properties' or a '.xml' file");
         let with_define = gathered(Some("/nonexistent/x.properties"), &["a=1".to_owned()], "joe");

@@ -142,7 +142,9 @@ fn first_line(text: &str) -> String {
 
 /// The options of which a command takes exactly one, as Oozie writes them.
 fn choices(name: &str) -> Vec<String> {
-    let root = Howdah::command();
+    let mut root = Howdah::command();
+    // Building is what puts options into their groups.
+    root.build();
     let Some(command) = root.find_subcommand(name) else { return Vec::new() };
     let named = |arg: &&clap::Arg| {
         command.get_groups().any(|group| {

@@ -6,6 +6,7 @@
 //! Only an end that no supervisor has synced is synced here. After a power failure (another boot) an entry may be older than the truth, or gone: one that
 //! is gone is not listed and so fenced by the scheduler; of one that is there nothing is started any more.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -74,13 +75,16 @@ impl Spool {
         entry.boot_id == self.boot_id
     }
 
-    /// All entries. One that cannot be read is set aside: its token is not listed, so the scheduler fences it.
+    /// All entries, at a worker's start. One that cannot be read is set aside: its token is not listed, so the scheduler
+    /// fences it. What a former process was just writing aside never counted, and goes.
     pub(crate) fn load(&self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         for file in fs::read_dir(&self.dir)? {
             let path = file?.path();
-            if path.extension().is_some_and(|extension| extension == "json") {
-                entries.extend(read_or_set_aside(&path));
+            match path.extension().and_then(OsStr::to_str) {
+                Some("json") => entries.extend(read_or_set_aside(&path)),
+                Some("new") => fs::remove_file(&path)?,
+                _ => {}
             }
         }
         Ok(entries)

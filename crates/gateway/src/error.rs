@@ -13,6 +13,10 @@ use ports::store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+/// There is no such job.
+const NO_JOB: &str = "E0604";
+/// What to do then.
+const LOOK_FOR_IT: &str = "look for it with `howdah jobs`";
 /// Nothing is under this path.
 pub(crate) const NO_SUCH_PATH: &str = "HW4001";
 /// This path does not know the method.
@@ -106,8 +110,7 @@ impl Failure {
 
     /// `E0604`.
     pub(crate) fn no_job(id: &str) -> Failure {
-        Failure::missing("E0604", format!("Job does not exist [{id}]"))
-            .help("look for it with `howdah jobs`")
+        Failure::missing(NO_JOB, format!("Job does not exist [{id}]")).help(LOOK_FOR_IT)
     }
 
     /// `E0605`.
@@ -237,7 +240,8 @@ impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Failure {
         let (status, own_status) = statuses(error.kind);
         let ApiError { kind: _, code, message, diagnostics } = error;
-        Failure { status, own_status, code, message, help: None, diagnostics }
+        let help = (code == NO_JOB).then(|| LOOK_FOR_IT.to_owned());
+        Failure { status, own_status, code, message, help, diagnostics }
     }
 }
 

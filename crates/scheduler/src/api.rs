@@ -175,11 +175,7 @@ fn store_error(error: &StoreError) -> ApiError {
 }
 
 fn no_job(job: &JobId) -> ApiError {
-    ApiError::new(
-        ApiErrorKind::NotFound,
-        "E0604",
-        format!("Job does not exist [{job}]; look for it with `howdah jobs`"),
-    )
+    ApiError::new(ApiErrorKind::NotFound, "E0604", format!("Job does not exist [{job}]"))
 }
 
 #[async_trait]

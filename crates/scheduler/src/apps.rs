@@ -204,9 +204,6 @@ pub(crate) fn findings(diagnostics: Vec<Diagnostic>) -> ApiError {
     if let Some(stripped) = message.strip_prefix(&format!("{code}: ")) {
         message = stripped.to_owned();
     }
-    if diagnostics.len() > 1 {
-        message = format!("{message} (and {} more)", diagnostics.len() - 1);
-    }
     ApiError { kind: ApiErrorKind::BadRequest, code, message, diagnostics }
 }
 

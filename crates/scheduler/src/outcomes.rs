@@ -377,8 +377,7 @@ impl Driver {
                 if self.memory.jobs.contains_key(job) {
                     waiting.into_iter().for_each(|message| self.handle_loaded(message));
                 } else {
-                    let words =
-                        format!("Job does not exist [{job}]; look for it with `howdah jobs`");
+                    let words = format!("Job does not exist [{job}]");
                     self.handle_unloaded(
                         waiting,
                         &ApiError::new(ApiErrorKind::NotFound, "E0604", words),

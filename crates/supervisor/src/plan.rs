@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -89,13 +89,15 @@ pub struct RunAs {
 
 impl Plan {
     /// Writes the plan into an existing attempt directory, for nobody else to read (its environment may hold secrets).
-    /// It is not synced: after a reboot nothing is started from it.
+    /// It appears whole or not at all, even if this process dies meanwhile. It is not synced: after a reboot nothing is
+    /// started from it.
     ///
     /// # Errors
     /// [`Error::BadPlan`] if it asks for something out of bounds; [`Error::Io`].
     pub fn write(&self, attempt_dir: &Path) -> Result<(), Error> {
         self.check()?;
         let path = attempt_dir.join(PLAN_FILE);
+        let aside = path.with_extension("new");
         let text = serde_json::to_vec(self)
             .expect("a plan has only string keys and UTF-8 paths: checked above");
         OpenOptions::new()
@@ -103,8 +105,9 @@ impl Plan {
             .create(true)
             .truncate(true)
             .mode(0o600)
-            .open(&path)
+            .open(&aside)
             .and_then(|mut file| file.write_all(&text))
+            .and_then(|()| fs::rename(&aside, &path))
             .map_err(Error::io("write", &path))
     }
 

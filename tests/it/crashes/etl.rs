@@ -9,7 +9,18 @@ use testkit::server::Server;
 use crate::witness;
 
 /// The witness actions of the whole family of jobs; each must start and end exactly once.
-pub(crate) const WITNESSES: [&str; 7] = ["fetch", "clean", "by-country", "by-category", "score", "check", "report"];
+pub(crate) const WITNESSES: [&str; 10] = [
+    "fetch",
+    "clean",
+    "by-country",
+    "by-category",
+    "score",
+    "check",
+    "report",
+    "copy",
+    "pack",
+    "count",
+];
 
 /// An application on disk, its output and its witness file.
 #[derive(Debug)]
@@ -20,26 +31,49 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    /// fs → fetch (captured) → clean → two at once → join → sub-workflow → check → decision → fs (move) → report.
+    /// Side by side: fetch (captured) → clean → two at once → join → sub-workflow → check → decision → fs (move) →
+    /// report; and copy → pack → count → noop, so that at most moments something runs.
     pub(crate) fn etl(dir: &Path) -> Application {
         let application = Application::make(dir, &etl());
         let child = application.app.join("child");
-        write(&child, &workflow("child", &format!("<start to=\"score\"/>{}", witness("score", "sleep 0.08", "", "end"))));
+        write(
+            &child,
+            &workflow(
+                "child",
+                &format!("<start to=\"score\"/>{}", witness("score", "sleep 0.08", "", "end")),
+            ),
+        );
         application
     }
 
     /// One action that does not end by itself.
     pub(crate) fn endless(dir: &Path) -> Application {
-        Application::make(dir, &workflow("endless", &format!("<start to=\"wait\"/>{}", witness("wait", "sleep 1000", "", "end"))))
+        Application::make(
+            dir,
+            &workflow(
+                "endless",
+                &format!("<start to=\"wait\"/>{}", witness("wait", "sleep 1000", "", "end")),
+            ),
+        )
     }
 
     /// One short action.
     pub(crate) fn short(dir: &Path) -> Application {
-        Application::make(dir, &workflow("short", &format!("<start to=\"work\"/>{}", witness("work", "sleep 0.05", "", "end"))))
+        Application::make(
+            dir,
+            &workflow(
+                "short",
+                &format!("<start to=\"work\"/>{}", witness("work", "sleep 0.05", "", "end")),
+            ),
+        )
     }
 
     fn make(dir: &Path, definition: &str) -> Application {
-        let application = Application { app: dir.join("app"), out: dir.join("out"), witness: dir.join("witness") };
+        let application = Application {
+            app: dir.join("app"),
+            out: dir.join("out"),
+            witness: dir.join("witness"),
+        };
         fs::create_dir_all(&application.out).unwrap();
         write(&application.app, definition);
         application
@@ -79,7 +113,13 @@ fn etl() -> String {
     let count = "<capture-output/>";
     let nodes = [
         "<start to=\"make-room\"/>".to_owned(),
-        files("make-room", "<delete path=\"${nameNode}${out}/staging\"/><mkdir path=\"${nameNode}${out}/staging\"/>", "fetch"),
+        files("make-room", "<delete path=\"${nameNode}${out}/staging\"/><mkdir path=\"${nameNode}${out}/staging\"/>", "all"),
+        "<fork name=\"all\"><path start=\"fetch\"/><path start=\"copy\"/></fork>".to_owned(),
+        witness("copy", "sleep 0.15", "", "pack"),
+        witness("pack", "sleep 0.15", "", "count"),
+        witness("count", "sleep 0.1", "", "nothing"),
+        "<action name=\"nothing\"><noop xmlns=\"uri:howdah:noop-action:1.0\"/><ok to=\"done\"/><error to=\"fail\"/></action>"
+            .to_owned(),
         witness("fetch", "sleep 0.06; echo rows=7", count, "clean"),
         witness("clean", "sleep 0.02", "", "aggregate"),
         "<fork name=\"aggregate\"><path start=\"by-country\"/><path start=\"by-category\"/></fork>".to_owned(),
@@ -100,7 +140,8 @@ fn etl() -> String {
              <move source=\"${nameNode}${out}/staging\" target=\"${nameNode}${out}/published\"/>",
             "report",
         ),
-        witness("report", "sleep 0.02", "", "end"),
+        witness("report", "sleep 0.02", "", "done"),
+        "<join name=\"done\" to=\"end\"/>".to_owned(),
     ];
     workflow("etl", &nodes.concat())
 }
@@ -123,5 +164,7 @@ fn witness(name: &str, work: &str, capture: &str, ok: &str) -> String {
 }
 
 fn files(name: &str, commands: &str, ok: &str) -> String {
-    format!("<action name=\"{name}\"><fs>{commands}</fs><ok to=\"{ok}\"/><error to=\"fail\"/></action>")
+    format!(
+        "<action name=\"{name}\"><fs>{commands}</fs><ok to=\"{ok}\"/><error to=\"fail\"/></action>"
+    )
 }

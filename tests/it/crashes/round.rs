@@ -64,7 +64,10 @@ impl Blow {
             Blow::Point { name, nth } => vec![("HOWDAH_CRASH_AT", format!("{name}:{nth}"))],
             Blow::Supervisor { point, nth, server_too } => {
                 let server = server_too.then(|| ("HOWDAH_CRASH_AT", format!("after_spawn:{nth}")));
-                server.into_iter().chain([("HOWDAH_CRASH_SUPERVISOR", format!("{point}:{nth}"))]).collect()
+                server
+                    .into_iter()
+                    .chain([("HOWDAH_CRASH_SUPERVISOR", format!("{point}:{nth}"))])
+                    .collect()
             }
             Blow::Clock(_) | Blow::Birth(_) => Vec::new(),
         }
@@ -128,7 +131,11 @@ impl Round {
     }
 
     /// Runs through all blows and then to the end. `None`: a blow did not come, since the job was over before.
-    pub(crate) fn play(mut self, blows: &[Blow], pause: &mut dyn FnMut()) -> anyhow::Result<Option<Report>> {
+    pub(crate) fn play(
+        mut self,
+        blows: &[Blow],
+        pause: &mut dyn FnMut(),
+    ) -> anyhow::Result<Option<Report>> {
         let begin = Instant::now();
         for blow in blows {
             if !self.suffer(blow)? {
@@ -176,7 +183,8 @@ impl Round {
             Ok(_) if matches!(blow, Blow::Clock(_)) => Ok(Life::Struck),
             Ok(_) => Ok(Life::Settled),
             Err(error) => {
-                wait_until("the server is gone", || server.has_ended()).with_context(|| format!("{error:#}"))?;
+                wait_until("the server is gone", || server.has_ended())
+                    .with_context(|| format!("{error:#}"))?;
                 Ok(Life::Struck)
             }
         }
@@ -184,7 +192,10 @@ impl Round {
 
     fn start(&self, blow: &[(&'static str, String)]) -> anyhow::Result<Server> {
         let log = self.dir.path().join("crash.log");
-        let mut variables = vec![("HOWDAH_CRASH_LOG", log.to_str().context("a temporary directory has a plain name")?)];
+        let mut variables = vec![(
+            "HOWDAH_CRASH_LOG",
+            log.to_str().context("a temporary directory has a plain name")?,
+        )];
         variables.extend(blow.iter().map(|(name, value)| (*name, value.as_str())));
         Server::start_with(&self.data(), &[], &variables)
     }
@@ -192,7 +203,11 @@ impl Round {
     /// Always under the same key, as a client would that got no answer: it is the same job (S7).
     fn submit(&mut self, server: &Server) -> anyhow::Result<()> {
         let job = self.etl.submit(server, Some(&self.key))?;
-        assert_eq!(*self.job.get_or_insert_with(|| job.clone()), job, "the key leads to another job than before");
+        assert_eq!(
+            *self.job.get_or_insert_with(|| job.clone()),
+            job,
+            "the key leads to another job than before"
+        );
         Ok(())
     }
 
@@ -208,7 +223,10 @@ impl Round {
             }
             if Instant::now() > deadline {
                 let explained = server.get_text(&format!("/api/v1/jobs/{job}/explain"))?;
-                bail!("{job} is {status} after {PATIENCE:?}; left in the worker's directory: {:?}; {explained}", self.left());
+                bail!(
+                    "{job} is {status} after {PATIENCE:?}; left in the worker's directory: {:?}; {explained}",
+                    self.left()
+                );
             }
             std::thread::sleep(POLL);
         }
@@ -216,7 +234,9 @@ impl Round {
 
     /// Spool entries and attempt directories, whatever their state.
     fn left(&self) -> Vec<PathBuf> {
-        let entries = |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+        let entries = |dir: PathBuf| {
+            fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path())
+        };
         let work = self.data().join("work");
         let spool = work.join(".spool");
         entries(work).filter(|path| *path != spool).chain(entries(spool.clone())).collect()
@@ -239,15 +259,24 @@ impl Round {
     fn judge(&self, status: &str) -> anyhow::Result<(usize, String)> {
         let jobs = replayed::check_all(&self.data());
         let lost = self.struck.iter().any(|struck| match &struck.blow {
-            Blow::Supervisor { point, .. } => LOSING.contains(&point.as_str()) && self.has_died(&struck.blow),
+            Blow::Supervisor { point, .. } => {
+                LOSING.contains(&point.as_str()) && self.has_died(&struck.blow)
+            }
             Blow::Point { .. } | Blow::Clock(_) | Blow::Birth(_) => false,
         });
         let lines = witness::lines(&self.etl.witness);
         let told = Told::read(&self.data());
         self.nothing_ran_twice(&lines)?;
         if lost {
-            ensure!(told.codes.contains(LOST), "an attempt was lost, but no result says {LOST}: {:?}", told.codes);
-            ensure!(status == "KILLED", "the error path ends in a kill node, and the job is {status}");
+            ensure!(
+                told.codes.contains(LOST),
+                "an attempt was lost, but no result says {LOST}: {:?}",
+                told.codes
+            );
+            ensure!(
+                status == "KILLED",
+                "the error path ends in a kill node, and the job is {status}"
+            );
             return Ok((0, format!("KILLED {LOST}")));
         }
         ensure!(told.codes.is_empty(), "nothing was to fail: {:?}", told.codes);
@@ -271,9 +300,16 @@ impl Round {
             let own: Vec<&Line> = lines.iter().filter(|line| line.action == action).collect();
             let [start, end] = own.as_slice() else { bail!("{action}: {own:?}") };
             ensure!(!start.is_end && end.is_end && start.token == end.token, "{action}: {own:?}");
-            ensure!(told.succeeded.contains(&start.token), "{action}: history has no result under {}", start.token);
+            ensure!(
+                told.succeeded.contains(&start.token),
+                "{action}: history has no result under {}",
+                start.token
+            );
         }
-        ensure!(lines.len() == 2 * WITNESSES.len(), "there are more lines than expected: {lines:?}");
+        ensure!(
+            lines.len() == 2 * WITNESSES.len(),
+            "there are more lines than expected: {lines:?}"
+        );
         Ok(())
     }
 
@@ -281,8 +317,17 @@ impl Round {
     fn adopted(&self, told: &Told) -> anyhow::Result<usize> {
         let mut adopted = BTreeSet::new();
         for line in self.struck.iter().flat_map(|struck| &struck.running) {
-            ensure!(told.succeeded.contains(&line.token), "{} was running and has no result under {}", line.action, line.token);
-            ensure!(!told.returned.contains(&line.token), "{} was running and was offered again", line.action);
+            ensure!(
+                told.succeeded.contains(&line.token),
+                "{} was running and has no result under {}",
+                line.action,
+                line.token
+            );
+            ensure!(
+                !told.returned.contains(&line.token),
+                "{} was running and was offered again",
+                line.action
+            );
             adopted.insert(&line.token);
         }
         Ok(adopted.len())
@@ -315,7 +360,7 @@ impl Told {
                     told.succeeded.insert(token.to_string());
                 }
                 Event::Finished { result: AttemptResult::Failed(failure), .. } => {
-                    told.codes.insert(failure.code);
+                    told.failures.insert(failure.code, failure.message);
                 }
                 Event::Returned { token } => {
                     told.returned.insert(token.to_string());

@@ -38,7 +38,10 @@ pub(crate) fn shared() -> Arc<Bench> {
     static SHARED: Mutex<Weak<Bench>> = Mutex::new(Weak::new());
     let mut slot = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     slot.upgrade().unwrap_or_else(|| {
-        let bench = Arc::new(Bench::start(&[("HOWDAH_WORKER__KILL_GRACE", "500ms"), ("HOWDAH_JOBS__RETRY_INTERVAL", "1s")]));
+        let bench = Arc::new(Bench::start(&[
+            ("HOWDAH_WORKER__KILL_GRACE", "500ms"),
+            ("HOWDAH_JOBS__RETRY_INTERVAL", "1s"),
+        ]));
         *slot = Arc::downgrade(&bench);
         bench
     })
@@ -56,7 +59,8 @@ impl Bench {
     pub(crate) fn of(server: Server, dir: TempDir) -> Bench {
         let neighbour = dir.path().join("neighbour");
         write_app(&neighbour, chain().as_bytes());
-        let mut bench = Bench { server, dir, apps: AtomicU32::new(0), neighbour, usual: Duration::ZERO };
+        let mut bench =
+            Bench { server, dir, apps: AtomicU32::new(0), neighbour, usual: Duration::ZERO };
         bench.usual = bench.run_neighbour(|| {});
         bench
     }
@@ -98,7 +102,10 @@ impl Bench {
     fn run_neighbour(&self, begun: impl FnOnce()) -> Duration {
         let start = Instant::now();
         let path = self.neighbour.to_str().unwrap();
-        let job = self.server.submit(&[("user.name", "neighbour"), ("oozie.wf.application.path", path)]).unwrap();
+        let job = self
+            .server
+            .submit(&[("user.name", "neighbour"), ("oozie.wf.application.path", path)])
+            .unwrap();
         begun();
         let ended = self.server.ended(&job).unwrap();
         assert_eq!(ended["status"], "SUCCEEDED", "the other job: {ended}");

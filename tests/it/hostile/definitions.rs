@@ -18,36 +18,68 @@ const OK: &str = r#"<action name="a"><shell xmlns="uri:oozie:shell-action:0.3"><
 
 #[test]
 fn broken_xml_is_refused_with_its_place() {
-    check("<workflow-app xmlns='uri:oozie:workflow:0.5' name='x'>\n  <start to=</workflow-app>", "E0701", &["line 2", "correct the XML"]);
+    check(
+        "<workflow-app xmlns='uri:oozie:workflow:0.5' name='x'>\n  <start to=</workflow-app>",
+        "E0701",
+        &["line 2", "correct the XML"],
+    );
     check("", "E0701", &["root"]);
     check("hello", "E0701", &["line 1"]);
 }
 
 #[test]
 fn what_the_schema_does_not_know_is_refused_with_its_place() {
-    check(workflow(&OK.replace("<exec>true</exec>", "\n<exec>true</exec><surprise/>")), "E0701", &["surprise", "line 2"]);
+    check(
+        workflow(&OK.replace("<exec>true</exec>", "\n<exec>true</exec><surprise/>")),
+        "E0701",
+        &["surprise", "line 2"],
+    );
     check("<nothing-of-oozie/>", "E0701", &["nothing-of-oozie"]);
-    check(workflow("<action name='a'><martian xmlns='uri:mars:0.1'/><ok to='end'/><error to='fail'/></action>"), "E0701", &["martian"]);
+    check(
+        workflow(
+            "<action name='a'><martian xmlns='uri:mars:0.1'/><ok to='end'/><error to='fail'/></action>",
+        ),
+        "E0701",
+        &["martian"],
+    );
 }
 
 #[test]
 fn graphs_that_lead_nowhere_or_round_are_refused() {
-    let second = |to: &str| OK.replace(r#"name="a""#, r#"name="b""#).replace(r#"to="end""#, &format!(r#"to="{to}""#));
+    let second = |to: &str| {
+        OK.replace(r#"name="a""#, r#"name="b""#).replace(r#"to="end""#, &format!(r#"to="{to}""#))
+    };
     check(workflow(&format!("{}{}", OK.replace("end", "b"), second("a"))), "E0707", &["a", "b"]);
     check(workflow(&OK.replace("end", "a")), "E0706", &["a"]);
     check(workflow(&OK.replace("end", "nowhere")), "E0708", &["nowhere"]);
-    check(workflow(&format!("{}<join name='j' to='end'/>", OK.replace("end", "j"))), "E0730", &["(j)"]);
+    check(
+        workflow(&format!("{}<join name='j' to='end'/>", OK.replace("end", "j"))),
+        "E0730",
+        &["(j)"],
+    );
     check(workflow("<fork name='a'><path start='b'/><path start='c'/></fork>"), "E0708", &["b"]);
     check(workflow(&format!("{OK}{OK}")), "E0705", &["a"]);
-    let forked = format!("<fork name='a'><path start='b'/><path start='c'/></fork>{}{}", second("end"), second("end").replace(r#""b""#, r#""c""#));
+    let forked = format!(
+        "<fork name='a'><path start='b'/><path start='c'/></fork>{}{}",
+        second("end"),
+        second("end").replace(r#""b""#, r#""c""#)
+    );
     check(workflow(&forked), "E0737", &[]);
 }
 
 #[test]
 fn an_expression_that_fails_at_submit_is_refused_with_its_text() {
     check(workflow(OK).replace(r#"name="hostile""#, r#"name="${nope}""#), "E0803", &["nope"]);
-    check(workflow(OK).replace(r#"name="hostile""#, r#"name="${1 +}""#), "E0803", &["1 +", "job properties"]);
-    check(workflow(OK).replace(r#"name="hostile""#, r#"name="${no:such('x')}""#), "E0803", &["no:such"]);
+    check(
+        workflow(OK).replace(r#"name="hostile""#, r#"name="${1 +}""#),
+        "E0803",
+        &["1 +", "job properties"],
+    );
+    check(
+        workflow(OK).replace(r#"name="hostile""#, r#"name="${no:such('x')}""#),
+        "E0803",
+        &["no:such"],
+    );
 }
 
 #[test]
@@ -105,7 +137,9 @@ fn a_pipe_as_definition_does_not_hold_the_server() {
 
 #[test]
 fn huge_definitions_are_refused_by_their_size() {
-    let padded = |bytes: usize| workflow(OK).replace("<start", &format!("<!--{}--><start", "x".repeat(bytes)));
+    let padded = |bytes: usize| {
+        workflow(OK).replace("<start", &format!("<!--{}--><start", "x".repeat(bytes)))
+    };
     check(padded(100_000), "E0736", &["100000"]);
     check(padded(50 << 20), "E0736", &[]);
 }
@@ -126,7 +160,11 @@ fn entities_are_refused_before_they_are_expanded() {
     bomb += "]>";
     check(bomb + &workflow(OK).replace("hostile", "&l9;"), "HW0003", &["entities"]);
     let external = r#"<!DOCTYPE x [<!ENTITY secret SYSTEM "file:///etc/passwd">]>"#;
-    check(format!("{external}{}", workflow(OK).replace("hostile", "&secret;")), "HW0003", &["entities"]);
+    check(
+        format!("{external}{}", workflow(OK).replace("hostile", "&secret;")),
+        "HW0003",
+        &["entities"],
+    );
 }
 
 #[test]
@@ -148,7 +186,13 @@ fn with_file(bench: &Bench, file: &str) -> serde_json::Value {
 #[test]
 fn files_of_an_action_do_not_leave_its_directory() {
     let bench = shared();
-    for file in ["../../../../../etc/passwd#../../out", "/etc/passwd#/tmp/howdah-out", "/etc/passwd#a/../../b", "/etc/passwd#..", "/etc/passwd#."] {
+    for file in [
+        "../../../../../etc/passwd#../../out",
+        "/etc/passwd#/tmp/howdah-out",
+        "/etc/passwd#a/../../b",
+        "/etc/passwd#..",
+        "/etc/passwd#.",
+    ] {
         failed(&with_file(&bench, file), "a", "HW2005", &["working directory"]);
     }
     let plain = with_file(&bench, "../../../../../etc/passwd");

@@ -51,12 +51,27 @@ fn paths_and_methods_that_are_not_there_are_refused() {
 #[test]
 fn bodies_of_the_wrong_type_are_refused() {
     let bench = shared();
-    let post = |headers: &[(&str, &str)], body: &[u8]| bench.server.send("POST", "/oozie/v2/jobs?action=start", headers, Some(body)).unwrap();
+    let post = |headers: &[(&str, &str)], body: &[u8]| {
+        bench.server.send("POST", "/oozie/v2/jobs?action=start", headers, Some(body)).unwrap()
+    };
     bench.beside(|_| {
-        refused(&post(&[("content-type", "application/json")], b"{}"), 400, "E0300", &["application/json", "application/xml"]);
+        refused(
+            &post(&[("content-type", "application/json")], b"{}"),
+            400,
+            "E0300",
+            &["application/json", "application/xml"],
+        );
         refused(&post(&[], b"<configuration/>"), 400, "E0300", &["application/xml"]);
         refused(&post(XML, b"<configuration/>"), 400, "E0401", &["user.name"]);
-        refused(&post(&[("content-type", "application/xml"), ("idempotency-key", &"k".repeat(300))], b"<configuration/>"), 400, "E0306", &["255"]);
+        refused(
+            &post(
+                &[("content-type", "application/xml"), ("idempotency-key", &"k".repeat(300))],
+                b"<configuration/>",
+            ),
+            400,
+            "E0306",
+            &["255"],
+        );
         check("POST", "/oozie/v2/jobs?action=explode", 400, "E0303", &["explode"]);
         check("POST", "/oozie/v2/jobs?jobtype=martian", 400, "E0303", &["martian"]);
     });
@@ -67,7 +82,15 @@ fn ids_and_parameters_that_are_none_are_refused() {
     let bench = shared();
     let long = "9".repeat(10_000);
     bench.beside(|bench| {
-        for id in ["..%2F..%2Fetc%2Fpasswd", "%00", "%ff%fe", "'%3B%20DROP%20TABLE%20job%3B--", "0000000-000000000000000-howdah-W", "x", &long] {
+        for id in [
+            "..%2F..%2Fetc%2Fpasswd",
+            "%00",
+            "%ff%fe",
+            "'%3B%20DROP%20TABLE%20job%3B--",
+            "0000000-000000000000000-howdah-W",
+            "x",
+            &long,
+        ] {
             check("GET", &format!("/oozie/v2/job/{id}?show=info"), 400, "E0604", &[]);
             check("PUT", &format!("/oozie/v2/job/{id}?action=kill&user.name=x"), 400, "E0604", &[]);
             check_own("GET", &format!("/api/v1/jobs/{id}/explain"), 404, "E0604");
@@ -76,19 +99,41 @@ fn ids_and_parameters_that_are_none_are_refused() {
         check("GET", &format!("/oozie/v2/job/{}", "9".repeat(20_000)), 414, "HW4004", &["16384"]);
         check("GET", "/oozie/v2/jobs?filter=nonsense", 400, "E0420", &["nonsense"]);
         check("GET", "/oozie/v2/jobs?filter=status%3DDANCING", 400, "E0420", &["DANCING"]);
-        check("GET", "/oozie/v2/jobs?filter=startcreatedtime%3Dyesterday", 400, "E0420", &["yesterday"]);
+        check(
+            "GET",
+            "/oozie/v2/jobs?filter=startcreatedtime%3Dyesterday",
+            400,
+            "E0420",
+            &["yesterday"],
+        );
         check("GET", "/oozie/v2/jobs?len=many", 400, "E0303", &["len"]);
         check("GET", "/oozie/v2/jobs?offset=-9999999999999999999", 400, "E0303", &["offset"]);
         check("GET", "/oozie/v2/jobs?jobtype=martian", 400, "E0303", &["martian"]);
         check("PUT", "/oozie/v2/jobs?action=kill", 400, "E1603", &["filter"]);
         let job = bench.begin(&bench.app(workflow(&shell("a", "end", "true", ""))), &[]);
         check("GET", &format!("/oozie/v2/job/{job}?show=soul"), 400, "E0303", &["soul"]);
-        check("PUT", &format!("/oozie/v2/job/{job}?action=dance&user.name=x"), 400, "E0303", &["dance"]);
+        check(
+            "PUT",
+            &format!("/oozie/v2/job/{job}?action=dance&user.name=x"),
+            400,
+            "E0303",
+            &["dance"],
+        );
         check("PUT", &format!("/oozie/v2/job/{job}"), 400, "E0305", &["action"]);
         check_own("GET", &format!("/api/v1/jobs/{job}/logs/..%2F..%2F..%2Fetc"), 404, "E0605");
-        for odd in ["filter=name%3D%2500%27", "filter=user%3Da%00b", "timezone=Mars/Olympus", "len=4294967295", "len=0&offset=4294967295"] {
-            let answer = bench.server.send("GET", &format!("/oozie/v2/jobs?{odd}"), &[], None).unwrap();
-            assert!(answer.status == 200 || answer.status == 400 && !answer.code.is_empty(), "{odd}: {answer:?}");
+        for odd in [
+            "filter=name%3D%2500%27",
+            "filter=user%3Da%00b",
+            "timezone=Mars/Olympus",
+            "len=4294967295",
+            "len=0&offset=4294967295",
+        ] {
+            let answer =
+                bench.server.send("GET", &format!("/oozie/v2/jobs?{odd}"), &[], None).unwrap();
+            assert!(
+                answer.status == 200 || answer.status == 400 && !answer.code.is_empty(),
+                "{odd}: {answer:?}"
+            );
         }
         bench.server.ended(&job).unwrap();
     });
@@ -106,8 +151,19 @@ fn what_is_no_http_at_all_is_refused() {
         String::from_utf8_lossy(&answer).into_owned()
     };
     bench.beside(|_| {
-        for text in [&b"\x16\x03\x01\x02\x00\x01\x00"[..], b"hello\r\n\r\n", b"GET /\xff\xfe HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nhost: x\r\nx: \0\r\n\r\n", b"POST /oozie/v2/jobs HTTP/1.1\r\nhost: x\r\ncontent-length: -5\r\n\r\n"] {
-            assert!(head(text).starts_with("HTTP/1.1 400"), "{:?}: {}", String::from_utf8_lossy(text), head(text));
+        for text in [
+            &b"\x16\x03\x01\x02\x00\x01\x00"[..],
+            b"hello\r\n\r\n",
+            b"GET /\xff\xfe HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nhost: x\r\nx: \0\r\n\r\n",
+            b"POST /oozie/v2/jobs HTTP/1.1\r\nhost: x\r\ncontent-length: -5\r\n\r\n",
+        ] {
+            assert!(
+                head(text).starts_with("HTTP/1.1 400"),
+                "{:?}: {}",
+                String::from_utf8_lossy(text),
+                head(text)
+            );
         }
         let headers = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "x-y: z\r\n".repeat(5_000));
         assert!(head(headers.as_bytes()).starts_with("HTTP/1.1 431"));
@@ -117,7 +173,12 @@ fn what_is_no_http_at_all_is_refused() {
 }
 
 fn connect(bench: &Bench) -> TcpStream {
-    let address = bench.server.url.trim_start_matches("http://").trim_end_matches("/oozie").replace("localhost", "127.0.0.1");
+    let address = bench
+        .server
+        .url
+        .trim_start_matches("http://")
+        .trim_end_matches("/oozie")
+        .replace("localhost", "127.0.0.1");
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream
@@ -144,7 +205,11 @@ fn clients_that_do_not_finish_hold_nobody_up() {
         assert!(asked.elapsed() < PROMPT, "{:?}", asked.elapsed());
     });
     let resident = bench.resident_bytes();
-    assert!(resident < RESIDENT_BYTES_MAX, "{resident} bytes with {} open connections", halves.len());
+    assert!(
+        resident < RESIDENT_BYTES_MAX,
+        "{resident} bytes with {} open connections",
+        halves.len()
+    );
 }
 
 #[test]
@@ -152,7 +217,12 @@ fn a_thousand_requests_at_once_are_answered() {
     let bench = shared();
     let job = bench.begin(&bench.app(workflow(&shell("a", "end", "true", ""))), &[]);
     bench.server.ended(&job).unwrap();
-    let paths = ["/oozie/v2/jobs".to_owned(), format!("/oozie/v2/job/{job}?show=info"), format!("/oozie/v2/job/{job}?show=graph"), "/metrics".to_owned()];
+    let paths = [
+        "/oozie/v2/jobs".to_owned(),
+        format!("/oozie/v2/job/{job}?show=info"),
+        format!("/oozie/v2/job/{job}?show=graph"),
+        "/metrics".to_owned(),
+    ];
     bench.beside(|bench| {
         thread::scope(|scope| {
             for client in 0..PARALLEL_CLIENTS {
@@ -160,7 +230,11 @@ fn a_thousand_requests_at_once_are_answered() {
                 scope.spawn(move || {
                     for at in 0..GETS_EACH {
                         let path = &paths[(client + at) % paths.len()];
-                        assert_eq!(bench.server.send("GET", path, &[], None).unwrap().status, 200, "{path}");
+                        assert_eq!(
+                            bench.server.send("GET", path, &[], None).unwrap().status,
+                            200,
+                            "{path}"
+                        );
                     }
                 });
             }

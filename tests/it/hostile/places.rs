@@ -32,7 +32,10 @@ fn refuses(command: &mut Command, exit: i32, code: &str, words: &[&str]) {
     let said = String::from_utf8_lossy(&stderr);
     eprintln!("{said}\n");
     assert_eq!(status.code(), Some(exit), "{said}");
-    assert!(!String::from_utf8_lossy(&stdout).contains("ready"), "it must not say that it is ready");
+    assert!(
+        !String::from_utf8_lossy(&stdout).contains("ready"),
+        "it must not say that it is ready"
+    );
     for word in words.iter().chain(&[code]) {
         assert!(said.contains(word), "no `{word}` in: {said}");
     }
@@ -49,18 +52,44 @@ fn a_second_server_is_refused_and_the_first_goes_on() {
     let bench = shared();
     let pid = bench.server.pid().to_string();
     bench.beside(|bench| {
-        refuses(&mut standalone(&bench.server.data_dir, "127.0.0.1:0"), 75, "HW5002", &[&pid, bench.server.data_dir.to_str().unwrap(), "--data-dir"]);
+        refuses(
+            &mut standalone(&bench.server.data_dir, "127.0.0.1:0"),
+            75,
+            "HW5002",
+            &[&pid, bench.server.data_dir.to_str().unwrap(), "--data-dir"],
+        );
     });
 }
 
 #[test]
 fn a_port_in_use_is_refused_and_its_owner_goes_on() {
     let bench = shared();
-    let address = bench.server.url.trim_start_matches("http://").trim_end_matches("/oozie").replace("localhost", "127.0.0.1");
+    let address = bench
+        .server
+        .url
+        .trim_start_matches("http://")
+        .trim_end_matches("/oozie")
+        .replace("localhost", "127.0.0.1");
     let elsewhere = tempfile::tempdir().unwrap();
-    bench.beside(|_| refuses(&mut standalone(elsewhere.path(), &address), 69, "HW5001", &[&address, "--listen"]));
-    bench.beside(|_| refuses(&mut standalone(elsewhere.path(), "203.0.113.1:1"), 69, "HW5001", &["203.0.113.1:1"]));
-    bench.beside(|_| refuses(&mut standalone(elsewhere.path(), "nonsense"), 69, "HW5001", &["nonsense", "--listen"]));
+    bench.beside(|_| {
+        refuses(&mut standalone(elsewhere.path(), &address), 69, "HW5001", &[&address, "--listen"])
+    });
+    bench.beside(|_| {
+        refuses(
+            &mut standalone(elsewhere.path(), "203.0.113.1:1"),
+            69,
+            "HW5001",
+            &["203.0.113.1:1"],
+        )
+    });
+    bench.beside(|_| {
+        refuses(
+            &mut standalone(elsewhere.path(), "nonsense"),
+            69,
+            "HW5001",
+            &["nonsense", "--listen"],
+        )
+    });
 }
 
 #[test]
@@ -68,10 +97,19 @@ fn a_data_directory_that_is_none_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "not a directory").unwrap();
-    refuses(&mut standalone(&file, "127.0.0.1:0"), 73, "HW5003", &[file.to_str().unwrap(), "--data-dir"]);
+    refuses(
+        &mut standalone(&file, "127.0.0.1:0"),
+        73,
+        "HW5003",
+        &[file.to_str().unwrap(), "--data-dir"],
+    );
     let damaged = dir.path().join("damaged");
     fs::create_dir(&damaged).unwrap();
-    fs::write(damaged.join("howdah.db"), "no database at all, but long enough to look at".repeat(100)).unwrap();
+    fs::write(
+        damaged.join("howdah.db"),
+        "no database at all, but long enough to look at".repeat(100),
+    )
+    .unwrap();
     refuses(&mut standalone(&damaged, "127.0.0.1:0"), 69, "HW5005", &["damaged", "restore"]);
 }
 
@@ -87,7 +125,9 @@ fn a_read_only_database_is_refused() {
     fs::set_permissions(&database, fs::Permissions::from_mode(0o444)).unwrap();
     shared().beside(|_| refuses(&mut unprivileged, 73, "HW5003", &["howdah.db", "right to write"]));
     fs::set_permissions(&data_dir, fs::Permissions::from_mode(0o555)).unwrap();
-    shared().beside(|_| refuses(&mut unprivileged, 73, "HW5003", &[data_dir.to_str().unwrap(), "permissions"]));
+    shared().beside(|_| {
+        refuses(&mut unprivileged, 73, "HW5003", &[data_dir.to_str().unwrap(), "permissions"])
+    });
     fs::set_permissions(&data_dir, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -97,7 +137,12 @@ fn unprivileged(data_dir: &Path) -> Option<Command> {
     if !is_root() {
         return Some(command);
     }
-    let able = Command::new(binary()).arg("version").uid(NOBODY).gid(NOBODY).stdout(Stdio::null()).status();
+    let able = Command::new(binary())
+        .arg("version")
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .stdout(Stdio::null())
+        .status();
     if !able.is_ok_and(|status| status.success()) {
         skipped("root ignores modes, and nobody else may run the server here");
         return None;
@@ -124,7 +169,11 @@ impl Disk {
     fn new(mount: PathBuf) -> Option<Disk> {
         fs::create_dir_all(&mount).unwrap();
         let size = format!("size={DISK}");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&mount).stderr(Stdio::null()).status();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(&mount)
+            .stderr(Stdio::null())
+            .status();
         mounted.is_ok_and(|status| status.success()).then_some(Disk { mount })
     }
 
@@ -162,29 +211,48 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
         return skipped("a small disk can be mounted by root only");
     };
     let data_dir = disk.mount.join("data");
-    let server = Server::start_with(&data_dir, &[], &[("HOWDAH_JOBS__RETRY_INTERVAL", "1s")]).unwrap();
+    let server =
+        Server::start_with(&data_dir, &[], &[("HOWDAH_JOBS__RETRY_INTERVAL", "1s")]).unwrap();
     let bench = Bench::of(server, dir);
     let go = bench.path("go");
-    let wait = shell("a", "b", &format!("while ! test -e {}; do sleep 0.1; done", go.display()), "");
+    let wait =
+        shell("a", "b", &format!("while ! test -e {}; do sleep 0.1; done", go.display()), "");
     let waiting = bench.app(workflow(&(wait + &shell("b", "end", "true", ""))));
     let app = bench.path("acknowledged");
     write_app(&app, chain().as_bytes());
     let app = app.to_str().unwrap();
     let mut acknowledged = vec![bench.begin(&waiting, &[]), bench.begin(app, &[])];
-    wait_until("the action runs", || bench.server.job(&acknowledged[0]).unwrap()["actions"].to_string().contains("\"RUNNING\"")).unwrap();
+    wait_until("the action runs", || {
+        bench.server.job(&acknowledged[0]).unwrap()["actions"].to_string().contains("\"RUNNING\"")
+    })
+    .unwrap();
     // Somebody else's server on another disk does not notice.
     shared().beside(|_| {
         disk.fill();
         let refusal = loop {
             let asked = Instant::now();
             let answer = bench.submit(app, &[]);
-            assert!(asked.elapsed() < REFUSED_WITHIN, "an answer took {:?}: {answer:?}", asked.elapsed());
+            assert!(
+                asked.elapsed() < REFUSED_WITHIN,
+                "an answer took {:?}: {answer:?}",
+                asked.elapsed()
+            );
             match answer.status {
-                201 => acknowledged.push(serde_json::from_str::<serde_json::Value>(&answer.body).unwrap()["id"].as_str().unwrap().to_owned()),
+                201 => acknowledged.push(
+                    serde_json::from_str::<serde_json::Value>(&answer.body).unwrap()["id"]
+                        .as_str()
+                        .unwrap()
+                        .to_owned(),
+                ),
                 _ => break answer,
             }
         };
-        eprintln!("{} acknowledged; then {} {}\n", acknowledged.len(), refusal.status, refusal.message);
+        eprintln!(
+            "{} acknowledged; then {} {}\n",
+            acknowledged.len(),
+            refusal.status,
+            refusal.message
+        );
         assert_eq!(refusal.status, 503, "{refusal:?}");
         assert!(["E0600", "HW1012"].contains(&refusal.code.as_str()), "{refusal:?}");
         assert!(refusal.message.contains("full"), "{refusal:?}");
@@ -205,7 +273,10 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
         let ended = bench.server.ended(job).unwrap();
         assert_eq!(ended["status"], "SUCCEEDED", "{ended}");
     }
-    wait_until("it is ready again", || bench.server.send("GET", "/ready", &[], None).unwrap().status == 200).unwrap();
+    wait_until("it is ready again", || {
+        bench.server.send("GET", "/ready", &[], None).unwrap().status == 200
+    })
+    .unwrap();
     assert_eq!(bench.server.ended(&bench.begin(app, &[])).unwrap()["status"], "SUCCEEDED");
     drop(bench);
     assert!(replayed::check_all(&data_dir) > acknowledged.len());

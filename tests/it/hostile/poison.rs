@@ -29,17 +29,34 @@ fn a_panic_in_a_step_quarantines_that_job_only() {
         assert!(explained.contains(word), "no `{word}` in {explained}");
     }
     let metrics = bench.server.get_text("/metrics").unwrap();
-    assert!(metrics.lines().any(|line| line.starts_with("howdah_") && line.contains("quarantined") && line.ends_with(" 1")), "{metrics}");
+    assert!(
+        metrics.lines().any(|line| line.starts_with("howdah_")
+            && line.contains("quarantined")
+            && line.ends_with(" 1")),
+        "{metrics}"
+    );
     bench.beside(|bench| bench.server.command(&job, "resume", &[]).unwrap());
     eprintln!("{}\n", bench.server.get_text(&format!("/api/v1/jobs/{job}/explain")).unwrap());
     // What was kept is tried again, and is poison still.
     bench.server.reached(&job, |status| status == "SUSPENDED").unwrap();
-    let kept = wait_until("it is kept again", || bench.server.get_text("/metrics").unwrap().lines().any(|line| line.contains("quarantined") && line.ends_with(" 2")));
+    let kept = wait_until("it is kept again", || {
+        bench
+            .server
+            .get_text("/metrics")
+            .unwrap()
+            .lines()
+            .any(|line| line.contains("quarantined") && line.ends_with(" 2"))
+    });
     kept.unwrap();
     let dir = bench.stop();
     let events = quarantined(&data_dir);
     assert_eq!(events.len(), 2, "{events:?}");
-    assert!(events.iter().all(|event| event.event.contains(WORDS) && event.why.contains("HW1020") && event.job.as_str() == job), "{events:?}");
+    assert!(
+        events.iter().all(|event| event.event.contains(WORDS)
+            && event.why.contains("HW1020")
+            && event.job.as_str() == job),
+        "{events:?}"
+    );
     replayed::check_all(&data_dir);
     mended(dir, &data_dir, &job);
 }
@@ -69,7 +86,10 @@ fn a_panic_at_a_kill_leaves_a_job_that_can_be_killed_later() {
     let bench = Bench::start(&[("HOWDAH_PANIC_ON", "\"event\":\"killed\"")]);
     let app = bench.app(workflow(&shell("a", "end", "sleep 60", "")));
     let job = bench.begin(&app, &[]);
-    wait_until("it runs", || bench.server.job(&job).unwrap()["actions"].to_string().contains("\"RUNNING\"")).unwrap();
+    wait_until("it runs", || {
+        bench.server.job(&job).unwrap()["actions"].to_string().contains("\"RUNNING\"")
+    })
+    .unwrap();
     let answer = bench.beside(|bench| bench.server.command(&job, "kill", &[]));
     eprintln!("{answer:?}");
     assert!(answer.unwrap_err().to_string().contains("HW1020"));

@@ -87,7 +87,8 @@ impl Told {
 
     fn write(&self, out: &mut dyn Write, color: bool) -> Result<(), Failure> {
         self.lines.iter().try_for_each(|line| write_line(out, line, color))?;
-        writeln!(out, "{} events; {}", self.recorded, self.verdict(color))?;
+        let events = if self.recorded == 1 { "event" } else { "events" };
+        writeln!(out, "{} {events}; {}", self.recorded, self.verdict(color))?;
         self.differences.iter().try_for_each(|difference| write_difference(out, difference))?;
         if !self.other_engines.is_empty() {
             writeln!(out, "{}", painted(&self.about_engines(), Meaning::Busy, color))?;
@@ -99,7 +100,7 @@ impl Told {
         let (words, meaning) = match (&self.stopped, self.differences.len()) {
             (Some(stop), _) => (
                 format!(
-                    "the replay breaks off at {} ({}, engine {}): {}",
+                    "the replay breaks off at line {} ({}, by engine {}): {}",
                     stop.n, stop.event, stop.engine, stop.why
                 ),
                 Meaning::Bad,
@@ -113,17 +114,13 @@ impl Told {
         painted(&words, meaning, color)
     }
 
-    /// `3 of the events were decided by another engine (0.0.9: 3); this one is 0.1.0 and may decide otherwise`
+    /// `events that other engines decided: 3 by 0.0.9; this one is 0.1.0 and may decide otherwise`
     fn about_engines(&self) -> String {
-        let count: usize = self.other_engines.values().sum();
-        let each: Vec<String> = self
-            .other_engines
-            .iter()
-            .map(|(version, lines)| format!("{version}: {lines}"))
-            .collect();
+        let count = |(version, events): (&String, &usize)| format!("{events} by {version}");
+        let counts: Vec<String> = self.other_engines.iter().map(count).collect();
         format!(
-            "{count} of the events were decided by another engine ({}); this one is {ENGINE_VERSION} and may decide otherwise",
-            each.join(", ")
+            "events that other engines decided: {}; this one is {ENGINE_VERSION} and may decide otherwise",
+            counts.join(", ")
         )
     }
 }

@@ -1,6 +1,7 @@
 //! The program itself, as a person starts it: runs without a server, a server with commands against it, and each way
 //! in which a start can fail.
 
+mod replay;
 mod run;
 mod server;
 mod standalone;

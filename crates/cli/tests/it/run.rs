@@ -29,11 +29,11 @@ fn a_job_that_fails_ends_with_1_and_says_what_it_printed() {
     assert_eq!(said.exit, Some(1));
     assert!(said.out.starts_with("broken KILLED in "), "{}", said.out);
     for part in [
-        "work ERROR JA018: ",
+        "work ERROR 1: ",
         "exit code [3]",
         "stdout | one",
         "stderr | two",
-        "fail: it said JA018",
+        "fail: it said 1",
     ] {
         assert!(said.err.contains(part), "{part}: {}", said.err);
     }

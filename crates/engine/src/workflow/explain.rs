@@ -63,7 +63,8 @@ pub fn explain(app: &WorkflowApp, job: &WorkflowJob) -> (String, Vec<Waiting>) {
 fn last_words(job: &WorkflowJob) -> String {
     let kill = job.actions.values().find(|action| &*action.kind == KILL);
     let said = kill.and_then(|kill| Some((&kill.name, kill.error_message.as_deref()?)));
-    said.map(|(name, message)| format!(": {name} says: {message}")).unwrap_or_default()
+    said.map(|(name, message)| format!("; the kill node {name} says: {message}"))
+        .unwrap_or_default()
 }
 
 fn of_action(job: &WorkflowJob, action: &WorkflowAction) -> Waiting {

@@ -170,3 +170,21 @@ fn a_supervisor_leaves_only_the_files_that_are_promised() {
     names.sort();
     assert_eq!(names, ["claim.json", "lock", "plan.json", "result.json"]);
 }
+
+#[test]
+fn a_plan_is_never_seen_in_part() {
+    const WRITES: usize = 200;
+    let mut written = None;
+    let attempt = Attempt::with("exit 0", |plan| {
+        plan.env.insert("LARGE".to_owned(), "x".repeat(1 << 20));
+        written = Some(plan.clone());
+    });
+    let (plan, path) = (written.unwrap(), attempt.dir.join("plan.json"));
+    let whole = fs::metadata(&path).unwrap().len();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| (0..WRITES).for_each(|_| plan.write(&attempt.dir).unwrap()));
+        while !writer.is_finished() {
+            assert_eq!(fs::metadata(&path).unwrap().len(), whole);
+        }
+    });
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::replay::{self, ReplayError};
 use engine::workflow::Step;
-use model::{AppDigest, WorkflowJob};
+use model::{AppDigest, Run, WorkflowJob};
 use serde::Serialize;
 
 use super::NOT_REPLAYABLE;
@@ -49,14 +49,16 @@ pub(super) struct Followed {
 /// `HW5008` when not even the first event can be replayed.
 pub(super) fn follow(recorded: &Recorded) -> Result<Followed, Failure> {
     let app_of = |digest: &AppDigest| recorded.apps.get(digest)?.as_ref().ok().cloned();
-    let (mut lines, mut before) = (Vec::with_capacity(recorded.lines.len()), BTreeMap::new());
+    let (mut lines, mut known) = (Vec::with_capacity(recorded.lines.len()), BTreeMap::new());
     let history = recorded.events.iter().map(|(at, event)| (*at, event));
     let end = replay::replay(history, &app_of, |line, _, step, job| {
-        lines.push(changed(&recorded.lines[line - 1], changes(step, job, &mut before)));
+        lines.push(changed(&recorded.lines[line - 1], changes(step, job, &mut known)));
     });
     let end = match (end, recorded.lines.get(recorded.events.len())) {
         (Err(error), _) => Err(why(error, recorded)),
-        (Ok(_), Some(unread)) => Err(unreadable(unread)),
+        (Ok(_), Some(unread)) => {
+            Err(format!("this program cannot read the event `{}`", unread.name))
+        }
         (Ok(Some(job)), None) => Ok(job),
         (Ok(None), None) => Err("its history is empty: it was purged".to_owned()),
     };
@@ -77,10 +79,6 @@ fn why(error: ReplayError, recorded: &Recorded) -> String {
         ReplayError::Refused { rejection, .. } => format!("this engine refuses it: {rejection}"),
         ReplayError::NoBeginning(_) => error.to_string(),
     }
-}
-
-fn unreadable(line: &LineView) -> String {
-    format!("this program cannot read the event `{}`", line.name)
 }
 
 fn stop(line: &LineView, why: String) -> Stop {
@@ -110,27 +108,43 @@ fn changed(line: &LineView, changes: Vec<String>) -> Changed {
     }
 }
 
-/// What a step changed, in words; `before` holds the statuses that were told last.
-fn changes(step: &Step, job: &WorkflowJob, before: &mut BTreeMap<String, String>) -> Vec<String> {
+/// Status and run of the job and of each action, as they were told last.
+type Known = BTreeMap<String, (String, Run)>;
+
+/// What a step changed, in words.
+fn changes(step: &Step, job: &WorkflowJob, known: &mut Known) -> Vec<String> {
     let mut changes = Vec::new();
     for gone in &step.gone {
-        before.remove(gone.as_str());
+        known.remove(gone.as_str());
         changes.push(format!("{gone}: gone"));
     }
-    let mut put = |who: String, status: String, to: Option<&str>| {
-        let former = before.insert(who.clone(), status.clone());
-        let to = to.map(|node| format!(" (to {node})")).unwrap_or_default();
-        match former {
-            Some(former) if former != status => {
-                changes.push(format!("{who}: {former} → {status}{to}"));
-            }
-            Some(_) => {}
-            None => changes.push(format!("{who}: {status}{to}")),
-        }
-    };
-    put("job".to_owned(), job.header.status.to_string(), None);
+    let header = &job.header;
+    changes.extend(change(known, "job", header.status.to_string(), header.run, None));
     for action in &step.actions {
-        put(action.name.to_string(), action.status.to_string(), action.transition.as_deref());
+        let (name, status) = (action.name.as_str(), action.status.to_string());
+        changes.extend(change(known, name, status, action.run, action.transition.as_deref()));
     }
     changes
+}
+
+/// `fetch: RUNNING → OK (to clean)`, `job: KILLED → RUNNING in run 1`; nothing when status and run are as they were.
+fn change(
+    known: &mut Known,
+    who: &str,
+    status: String,
+    run: Run,
+    to: Option<&str>,
+) -> Option<String> {
+    let former = known.insert(who.to_owned(), (status.clone(), run));
+    let is_other_run = former.as_ref().map_or(run > Run(0), |(_, former)| *former != run);
+    let now = match is_other_run {
+        true => format!("{status} in run {run}"),
+        false => status.clone(),
+    };
+    let to = to.map(|node| format!(" (to {node})")).unwrap_or_default();
+    match former {
+        Some((former, _)) if former == status && !is_other_run => None,
+        Some((former, _)) => Some(format!("{who}: {former} → {now}{to}")),
+        None => Some(format!("{who}: {now}{to}")),
+    }
 }

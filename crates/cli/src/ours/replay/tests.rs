@@ -190,7 +190,7 @@ fn check(held: &Held, exact: bool, verdict: &Expect) {
     let (out, ended, _) = replay(held.replies(), false);
     let wanted = if exact { Ok(()) } else { Err(Failure::Quiet(FAILED_EXIT)) };
     assert_eq!(ended, wanted, "{out}");
-    let from = out.find(" events; ").and_then(|at| out[..at].rfind('\n')).expect("a verdict");
+    let from = out.find("; the replay ").and_then(|at| out[..at].rfind('\n')).expect("a verdict");
     verdict.assert_eq(&out[from + 1..]);
 }
 
@@ -205,7 +205,25 @@ fn check_refused(held: &Held, message: &str, help: &str) {
 fn every_event_is_told_with_what_it_changed() {
     let (out, ended, asked) = replay(Making::submitted().worked().rerun().held().replies(), false);
     assert_eq!(ended, Ok(()));
-    expect![""].assert_eq(&out);
+    expect![[r#"
+             1 2026-11-22T14:00:00.000Z submitted
+                 job: RUNNING
+                 :start:: OK (to work)
+                 work: PREP
+             2 2026-11-22T14:00:01.000Z claimed
+                 work: PREP → RUNNING
+             3 2026-11-22T14:00:02.000Z finished
+                 job: RUNNING → SUCCEEDED
+                 end: OK
+                 work: RUNNING → OK (to end)
+             4 2026-11-22T14:00:03.000Z rerun
+                 work: gone
+                 job: SUCCEEDED → SUCCEEDED in run 1
+                 :start:: OK → OK in run 1 (to end)
+                 end: OK → OK in run 1
+        4 events; the replay ends exactly where the stored rows stand
+    "#]]
+    .assert_eq(&out);
     let asked: Vec<&str> =
         asked.iter().map(|line| line.split('?').next().expect("a path")).collect();
     let job = format!("GET /api/v1/jobs/{JOB}");
@@ -234,7 +252,24 @@ fn every_field_that_differs_is_told() {
     let work = actions.iter_mut().find(|row| row["name"] == "work").expect("there");
     work["ended_at"] = json!(1);
     work["claim"] = json!({ "worker": "other" });
-    check(&held, false, &expect![""]);
+    check(
+        &held,
+        false,
+        &expect![[r#"
+        3 events; the replay ends elsewhere, in 5 rows:
+          job:
+            status: replayed "SUCCEEDED", stored "KILLED"
+            unheard_of: replayed nothing, stored 1
+          configuration:
+            a: replayed "1", stored "x"
+            user.name: replayed "joe", stored nothing
+          action :start:: replayed, but not stored
+          action extra: stored, but not replayed
+          action work:
+            claim: replayed null, stored {"worker":"other"}
+            ended_at: replayed 1795356002000, stored 1
+    "#]],
+    );
 }
 
 #[test]
@@ -242,7 +277,15 @@ fn a_milliseconds_difference_is_one() {
     let mut held = Making::submitted().held();
     let changed_at = held.stored["header"]["changed_at"].as_i64().expect("a moment");
     held.stored["header"]["changed_at"] = json!(changed_at + 1);
-    check(&held, false, &expect![""]);
+    check(
+        &held,
+        false,
+        &expect![[r#"
+            1 event; the replay ends elsewhere, in 1 row:
+              job:
+                changed_at: replayed 1795356000000, stored 1795356000001
+        "#]],
+    );
 }
 
 #[test]
@@ -255,7 +298,8 @@ fn what_is_around_a_definition_counts() {
         let told: Value = serde_json::from_str(&out).expect("JSON");
         let fields = told["differences"][0]["fields"].as_array().expect("fields");
         let names: Vec<&Value> = fields.iter().map(|field| &field["field"]).collect();
-        assert_eq!((&told["differences"][0]["row"], names), (&json!("action work"), vec!["conf"]));
+        assert_eq!(told["differences"][0]["row"], json!("action work"));
+        assert_eq!(names, ["conf"]);
     }
 }
 
@@ -264,7 +308,14 @@ fn events_of_other_engines_are_told() {
     let mut held = Making::submitted().worked().held();
     held.lines[0]["engine"] = json!("0.0.9");
     held.lines[2]["engine"] = json!("9.0.0");
-    check(&held, true, &expect![""]);
+    check(
+        &held,
+        true,
+        &expect![[r#"
+            3 events; the replay ends exactly where the stored rows stand
+            events that other engines decided: 1 by 0.0.9, 1 by 9.0.0; this one is 0.1.0 and may decide otherwise
+        "#]],
+    );
 }
 
 #[test]
@@ -272,18 +323,43 @@ fn a_replay_goes_as_far_as_it_can() {
     let mut held = Making::submitted().worked().held();
     held.lines[2]["event"] = json!({ "event": "invented" });
     held.lines[2]["engine"] = json!("9.0.0");
-    check(&held, false, &expect![""]);
+    check(
+        &held,
+        false,
+        &expect![[r#"
+            3 events; the replay breaks off at line 3 (finished, by engine 9.0.0): this program cannot read the event `finished`
+            events that other engines decided: 1 by 9.0.0; this one is 0.1.0 and may decide otherwise
+        "#]],
+    );
     let mut held = Making::submitted().worked().rerun().held();
     held.definitions[1] = Value::Null;
-    check(&held, false, &expect![""]);
+    check(
+        &held,
+        false,
+        &expect![[r#"
+            4 events; the replay breaks off at line 4 (rerun, by engine 0.1.0): there is no definition with the digest x
+        "#]],
+    );
     let mut held = Making::submitted().worked().rerun().held();
     held.definitions[1]["definition"] = json!("<workflow-app/>");
-    check(&held, false, &expect![""]);
+    check(
+        &held,
+        false,
+        &expect![[r#"
+            4 events; the replay breaks off at line 4 (rerun, by engine 0.1.0): this program cannot read the definition: E0701: <workflow-app> has no namespace (line 1, column 1); add xmlns="..." with one of uri:oozie:workflow:0.1, uri:oozie:workflow:0.2, uri:oozie:workflow:0.2.5, uri:oozie:workflow:0.3, uri:oozie:workflow:0.4, uri:oozie:workflow:0.4.5, uri:oozie:workflow:0.5 or uri:oozie:workflow:1.0
+        "#]],
+    );
     let mut making = Making::submitted();
     making.events.push((BEGIN, rerun_request()));
     let mut held = making.held();
     held.definitions.push(second_sources());
-    check(&held, false, &expect![""]);
+    check(
+        &held,
+        false,
+        &expect![[r#"
+            2 events; the replay breaks off at line 2 (rerun, by engine 0.1.0): this engine refuses it: E0805: job 0000001-261122144400000-howdah-W is RUNNING; only a job that is SUCCEEDED, KILLED or FAILED can be rerun
+        "#]],
+    );
 }
 
 #[test]
@@ -346,8 +422,35 @@ fn everything_is_told_as_json_too() {
     let (out, ended, _) = replay(held.replies(), true);
     assert_eq!(ended, Err(Failure::Quiet(FAILED_EXIT)));
     let told: Value = serde_json::from_str(&out).expect("JSON");
-    assert_eq!(told["lines"][2]["changes"], json!(["job: RUNNING → SUCCEEDED"]));
+    assert_eq!(
+        told["lines"][2]["changes"],
+        json!(["job: RUNNING → SUCCEEDED", "end: OK", "work: RUNNING → OK (to end)"])
+    );
     let mut told = told;
     told.as_object_mut().expect("an object").remove("lines");
-    expect![""].assert_eq(&serde_json::to_string_pretty(&told).expect("JSON"));
+    expect![[r#"
+        {
+          "differences": [
+            {
+              "fields": [
+                {
+                  "field": "retries",
+                  "replayed": 0,
+                  "stored": 5
+                }
+              ],
+              "found": "fields",
+              "row": "action :start:"
+            }
+          ],
+          "engine": "0.1.0",
+          "exact": false,
+          "job": "0000001-261122144400000-howdah-W",
+          "other_engines": {
+            "0.0.9": 1
+          },
+          "recorded": 3,
+          "stopped": null
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&told).expect("JSON"));
 }
