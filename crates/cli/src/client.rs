@@ -152,14 +152,6 @@ impl Client {
         self.api_answer(path, params)?.json()
     }
 
-    /// Reads something of our own API, as text.
-    ///
-    /// # Errors
-    /// The server's refusal.
-    pub fn api_text(&self, path: &str, params: Params<'_>) -> Result<String, Failure> {
-        self.api_answer(path, params)?.text()
-    }
-
     /// Reads something of our own API, as it comes.
     ///
     /// # Errors

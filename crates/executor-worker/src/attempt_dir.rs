@@ -85,8 +85,12 @@ impl AttemptDir {
         if self.0.exists() {
             supervisor::remove(&self.0)?;
         }
-        // They stay while a sibling or a marker is in them, and go with the last one.
-        let _kept = fs::remove_dir(self.action_dir()).and_then(|()| fs::remove_dir(self.job_dir()));
+        // They stay while a sibling or a marker is in them, and go with the last one. A former process may have come
+        // as far as the first of them.
+        let _kept = match fs::remove_dir(self.action_dir()) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => fs::remove_dir(self.job_dir()),
+        };
         Ok(())
     }
 
@@ -108,4 +112,29 @@ pub(crate) fn all(work_dir: &Path) -> Vec<AttemptDir> {
     };
     let jobs = below(work_dir.to_owned()).filter(visible);
     jobs.flat_map(below).flat_map(below).filter(|path| path.is_dir()).map(AttemptDir).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removal_that_broke_off_anywhere_is_completed_by_the_next() {
+        for left in ["job", "job/action", "job/action/attempt"] {
+            let work_dir = tempfile::tempdir().unwrap();
+            fs::create_dir_all(work_dir.path().join(left)).unwrap();
+            AttemptDir(work_dir.path().join("job/action/attempt")).remove().unwrap();
+            assert!(!work_dir.path().join("job").exists(), "{left}");
+        }
+    }
+
+    #[test]
+    fn a_sibling_keeps_the_parents() {
+        let work_dir = tempfile::tempdir().unwrap();
+        let paths = ["first", "second"].map(|name| work_dir.path().join("job/action").join(name));
+        paths.iter().for_each(|path| fs::create_dir_all(path).unwrap());
+        let [first, second] = paths.map(AttemptDir);
+        first.remove().unwrap();
+        assert!(!first.path().exists() && second.path().exists());
+    }
 }

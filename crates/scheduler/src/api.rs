@@ -12,15 +12,24 @@ use ports::store::StoreError;
 use ports::work::{FromWorker, Hello, NoScheduler, SESSION_MESSAGES_MAX, Session, WorkSource};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::apps::{ReadApp, findings};
 use crate::inbox::Message;
+use crate::memory::Stored;
 use crate::outside::World;
 
 /// Longest wait of one [`SchedulerApi::wait_for_history`]; the caller asks again.
 const FOLLOW_WAIT: Duration = Duration::from_secs(15);
-/// Longest wait for an answer of the driver: beyond it the caller learns that nobody knows.
-const ANSWER_WAIT: Duration = Duration::from_secs(60);
+/// Longest wait for an answer of the driver: beyond it the caller learns that nobody knows. Shorter than a gateway's patience,
+/// which knows less to say.
+const ANSWER_WAIT: Duration = Duration::from_secs(55);
+/// The same while the database is known not to take writes.
+const TROUBLE_WAIT: Duration = Duration::from_secs(5);
+/// A database that restarts is waited for so long before anything is asked of it.
+const TROUBLE_PATIENCE: Duration = Duration::from_secs(2);
+/// Between two looks at whether it takes writes.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// See the module.
 #[derive(Clone)]
@@ -61,33 +70,42 @@ impl Handle {
         &self,
         message: impl FnOnce(oneshot::Sender<Result<T, ApiError>>) -> Message,
     ) -> Result<T, ApiError> {
-        let (reply, answer) = oneshot::channel();
-        let stopped = || {
-            ApiError::new(
-                ApiErrorKind::Unavailable,
-                "HW1014",
-                "the scheduler is stopping; try again",
-            )
-        };
-        self.world.inbox.send(message(reply)).await.map_err(|_| stopped())?;
-        match tokio::time::timeout(ANSWER_WAIT, answer).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(stopped()),
-            Err(_) => {
-                let trouble = self.store_trouble().unwrap_or_else(|| "it is very busy".to_owned());
-                let words = format!(
-                    "no answer within {ANSWER_WAIT:?} ({trouble}): it may still happen; look, or repeat it with its Idempotency-Key"
-                );
-                Err(ApiError::new(ApiErrorKind::Unavailable, "HW1012", words))
+        self.writable().await?;
+        let (reply, mut answer) = oneshot::channel();
+        self.world.inbox.send(message(reply)).await.map_err(|_| stopping())?;
+        let asked = Instant::now();
+        loop {
+            if let Ok(answered) = timeout(LOOK_INTERVAL, &mut answer).await {
+                return answered.unwrap_or_else(|_| Err(stopping()));
+            }
+            let trouble = self.store_trouble();
+            let patience = if trouble.is_some() { TROUBLE_WAIT } else { ANSWER_WAIT };
+            if asked.elapsed() >= patience {
+                return Err(unanswered(patience, trouble.as_deref().unwrap_or("it is very busy")));
             }
         }
+    }
+
+    /// Refuses what would only wait for a database that is known not to take writes.
+    async fn writable(&self) -> Result<(), ApiError> {
+        let asked = Instant::now();
+        while let Some(why) = self.store_trouble() {
+            if asked.elapsed() >= TROUBLE_PATIENCE {
+                let words = format!(
+                    "the database cannot be written now: {why}; nothing was changed, try again when it can"
+                );
+                return Err(ApiError::new(ApiErrorKind::Unavailable, "E0600", words));
+            }
+            sleep(LOOK_INTERVAL).await;
+        }
+        Ok(())
     }
 
     async fn read_app(&self, user: &str, conf: &Configuration) -> Result<ReadApp, ApiError> {
         let limit = self.world.config.outside_timeout;
         let read =
             self.world.apps.read(&*self.world.files, user, conf, self.world.checks_fork_join(conf));
-        tokio::time::timeout(limit, read).await.map_err(|_| {
+        timeout(limit, read).await.map_err(|_| {
             let path = conf.get(workflow::APP_PATH).unwrap_or_default();
             ApiError::new(
                 ApiErrorKind::Unavailable,
@@ -166,6 +184,18 @@ impl Handle {
     }
 }
 
+fn stopping() -> ApiError {
+    ApiError::new(ApiErrorKind::Unavailable, "HW1014", "the scheduler is stopping; try again")
+}
+
+/// Nobody knows what becomes of it.
+fn unanswered(waited: Duration, why: &str) -> ApiError {
+    let words = format!(
+        "no answer within {waited:?} ({why}): it may still happen; look, or repeat it with its Idempotency-Key"
+    );
+    ApiError::new(ApiErrorKind::Unavailable, "HW1012", words)
+}
+
 fn store_error(error: &StoreError) -> ApiError {
     let kind = match error {
         StoreError::Unavailable { .. } => ApiErrorKind::Unavailable,
@@ -219,12 +249,8 @@ impl SchedulerApi for Handle {
     }
 
     async fn explain(&self, job: &JobId) -> Result<Explanation, ApiError> {
-        let (stored, source) = self
-            .world
-            .load(job)
-            .await
-            .map_err(|error| store_error(&error))?
-            .ok_or_else(|| no_job(job))?;
+        let found = self.world.load(job).await.map_err(|error| store_error(&error))?;
+        let Stored { job: stored, source, kept: _ } = found.ok_or_else(|| no_job(job))?;
         let app = self.world.apps.get(&stored.header.app, &source).map_err(findings)?;
         let (summary, waits) = workflow::explain(&app, &stored);
         let waits = waits.into_iter().map(|wait| Wait {
@@ -245,7 +271,7 @@ impl SchedulerApi for Handle {
 
     async fn wait_for_history(&self, job: &JobId, after: i64) -> Result<(), ApiError> {
         let mut news = self.world.news.subscribe();
-        let deadline = tokio::time::Instant::now() + FOLLOW_WAIT;
+        let deadline = Instant::now() + FOLLOW_WAIT;
         loop {
             let lines = self
                 .world

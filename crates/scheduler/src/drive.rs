@@ -1,24 +1,21 @@
 //! The loop: messages in, turns out, one batch under way at a time.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{Effect, Event, RerunRequest, Submission, invariants, workflow};
 use futures::future::BoxFuture;
-use model::job::Reason;
 use model::{AppDigest, JobId, JobKind, NodeName, Shard, WorkflowApp};
 use ports::api::{ApiError, ApiErrorKind};
-use ports::store::{
-    ActionRow, AppSource, BATCH_ROWS_MAX, Cluster, CommitOutcome, JobRow, QuarantinedEvent,
-};
+use ports::store::{ActionRow, AppSource, BATCH_ROWS_MAX, Cluster, CommitOutcome, JobRow};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::inbox::{ChildApp, Message};
 use crate::memory::{Errand, Held, Live, Memory};
 use crate::outside::World;
+use crate::poison::{self, guarded, stored_form};
 use crate::ready::{Offer, Ready};
 use crate::sessions::Sessions;
 use crate::turn::{Output, Outside, Turn, answer, batch_of};
@@ -238,13 +235,22 @@ impl Driver {
         };
         submission.id = self.next_id(shard);
         let id = submission.id.clone();
+        turn.cause(&id, &Event::Submitted(Box::new(submission.clone())));
         turn.app(submission.app.clone(), source);
+        if let Err(words) = self.create(&mut turn, app, &submission) {
+            tracing::error!(words, "the engine stumbled over a submit");
+            let message = format!(
+                "the engine stumbled over `submitted`: {words}; nothing was stored; please report it with the definition"
+            );
+            return answer(
+                reply,
+                Err(ApiError::new(ApiErrorKind::Internal, poison::STUMBLED, message)),
+            );
+        }
         if let Some(key) = key {
             turn.submission(key.clone(), id.clone());
             self.remember_key(key, &id);
         }
-        turn.cause(&id, &Event::Submitted(Box::new(submission.clone())));
-        self.create(&mut turn, app, &submission);
         turn.outputs.push(Output::Id(reply, id));
         self.world.metrics.submitted();
         self.push(turn);
@@ -286,15 +292,24 @@ impl Driver {
         JobId::new(serial, &self.cluster.stamp, &self.cluster.system_id, JobKind::Workflow)
     }
 
-    fn create(&mut self, turn: &mut Turn, app: Arc<WorkflowApp>, submission: &Submission) {
+    /// Makes a job; a panic of the engine comes back as its words.
+    fn create(
+        &mut self,
+        turn: &mut Turn,
+        app: Arc<WorkflowApp>,
+        submission: &Submission,
+    ) -> Result<(), String> {
         let now = self.world.clock.now();
-        let (job, step) = workflow::create(&app, now, submission);
+        let event = Event::Submitted(Box::new(submission.clone()));
+        let created =
+            guarded(|| stored_form(&event), || workflow::create(&app, now, submission));
+        let (job, step) = created?;
         let id = job.id().clone();
         self.memory.insert(Live::new(job, app));
-        let event = Event::Submitted(Box::new(submission.clone()));
         turn.line(&id, now, &event);
         self.record(turn, &id, &step);
         self.follow(turn, &id, step.effects);
+        Ok(())
     }
 
     fn command(
@@ -329,6 +344,9 @@ impl Driver {
             Err(rejection) if rejection.silent => {
                 tracing::warn!(%job, code = rejection.code, reason = rejection.message, "command without effect");
                 Ok(())
+            }
+            Err(rejection) if rejection.code == poison::STUMBLED => {
+                Err(ApiError::new(ApiErrorKind::Internal, rejection.code, rejection.message))
             }
             Err(rejection) => {
                 Err(ApiError::new(ApiErrorKind::BadRequest, rejection.code, rejection.message))
@@ -465,30 +483,19 @@ impl Driver {
         event: Event,
         app: Option<Arc<WorkflowApp>>,
     ) -> Result<(), engine::Rejection> {
+        if matches!(event, Event::Resumed) {
+            self.retry(turn, job)?;
+        }
         let Some(live) = self.memory.jobs.get_mut(job) else { return Ok(()) };
         let now = self.world.clock.now().max(live.latest);
         let app = app.unwrap_or_else(|| Arc::clone(&live.app));
-        let stepped = catch_unwind(AssertUnwindSafe(|| {
-            let planted = ports::crash::is_panic_planted(|| {
-                serde_json::to_string(&event).unwrap_or_default()
-            });
-            assert!(!planted, "a panic was planted here");
-            workflow::step(&app, &live.job, now, &event)
-        }));
+        let stepped = guarded(
+            || stored_form(&event),
+            || workflow::step(&app, &live.job, now, &event),
+        );
         let step = match stepped {
-            Ok(Ok(step)) => step,
-            Ok(Err(rejection)) => return Err(rejection),
-            Err(panic) => {
-                let words = panic_words(panic.as_ref());
-                self.quarantine(
-                    turn,
-                    job,
-                    &event,
-                    "HW1020",
-                    &format!("the engine stumbled over `{}`: {words}", event.name()),
-                );
-                return Ok(());
-            }
+            Ok(step) => step?,
+            Err(words) => return Err(self.stumbled(turn, job, &event, &words)),
         };
         if step.is_empty() {
             return Ok(());
@@ -616,7 +623,14 @@ impl Driver {
 
     fn create_child(&mut self, turn: &mut Turn, submission: &Submission) {
         match self.app_of(&submission.app) {
-            Some(app) => self.create(turn, app, submission),
+            Some(app) => {
+                if let (Err(words), Some(parent)) =
+                    (self.create(turn, app, submission), &submission.parent)
+                {
+                    let event = Event::Submitted(Box::new(submission.clone()));
+                    self.stumbled(turn, &parent.job, &event, &words);
+                }
+            }
             None => {
                 tracing::error!(job = %submission.id, app = %submission.app, "the application of a child is not in memory")
             }
@@ -636,33 +650,6 @@ impl Driver {
 
     fn app_of(&self, digest: &AppDigest) -> Option<Arc<WorkflowApp>> {
         self.world.apps.known(digest)
-    }
-
-    /// Sets a job aside: SUSPENDED with a reason, the event kept for a person (architecture §4, "Poison").
-    pub(crate) fn quarantine(
-        &mut self,
-        turn: &mut Turn,
-        job: &JobId,
-        event: &Event,
-        code: &str,
-        message: &str,
-    ) {
-        tracing::error!(%job, event = event.name(), code, message, "job quarantined");
-        self.world.metrics.quarantined();
-        let at = self.world.clock.now();
-        let text =
-            serde_json::to_string(event).unwrap_or_else(|error| format!("unreadable: {error}"));
-        turn.quarantined(QuarantinedEvent {
-            job: job.clone(),
-            at,
-            event: text,
-            why: format!("{code}: {message}"),
-        });
-        let message = format!("{message}; resume the job to try again, or kill it");
-        let reason = Reason { code: code.to_owned(), message };
-        if !matches!(event, Event::Quarantined { .. }) {
-            self.absorb(turn, job, Event::Quarantined { reason });
-        }
     }
 
     fn ticked(&mut self) {
@@ -691,12 +678,6 @@ async fn under_way(flight: &mut Option<Flight>) -> CommitOutcome {
         Some(flight) => flight.commit.as_mut().await,
         None => std::future::pending().await,
     }
-}
-
-fn panic_words(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without words".to_owned())
 }
 
 /// FNV-1a, 64 bits: a stable hash for choosing shards.

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use engine::{AttemptRef, Event, Submission};
-use model::{Failure, JobId, NodeName, Shard, WorkflowJob};
+use model::{Failure, JobId, NodeName, Shard};
 use ports::api::ApiError;
 use ports::store::AppSource;
 use ports::work::{FromWorker, Hello, ToWorker};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::memory::Held;
+use crate::memory::{Held, Stored};
 
 /// Which session of a worker.
 pub(crate) type SessionId = u64;
@@ -90,7 +90,7 @@ pub(crate) enum Message {
         /// Which was asked for.
         job: JobId,
         /// It and its family, with the sources of their definitions.
-        family: Result<Vec<(WorkflowJob, Arc<AppSource>)>, String>,
+        family: Result<Vec<Stored>, String>,
     },
     /// These shards were taken by somebody else, as seen beside what was held then.
     Lost {

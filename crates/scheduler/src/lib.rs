@@ -24,6 +24,7 @@ mod memory;
 mod metrics;
 mod outcomes;
 mod outside;
+mod poison;
 mod ready;
 mod service;
 mod sessions;

@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use engine::{AttemptRef, workflow};
+use engine::{AttemptRef, Event, workflow};
 use model::{Epoch, JobId, NodeName, Nonce, Shard, Timestamp, Token, WorkflowApp, WorkflowJob};
-use ports::store::ShardState;
+use ports::store::{AppSource, ShardState};
 
 /// A job in memory.
 #[derive(Debug)]
@@ -20,6 +20,19 @@ pub(crate) struct Live {
     pub(crate) latest: Timestamp,
     /// When it is to be woken.
     pub(crate) wake_at: Option<Timestamp>,
+    /// News that was put aside with the job, to be tried again when it is resumed.
+    pub(crate) kept: Vec<Event>,
+}
+
+/// A job as it is stored, with what belongs to it.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// Its rows.
+    pub(crate) job: WorkflowJob,
+    /// The sources of its definition.
+    pub(crate) source: Arc<AppSource>,
+    /// News that was put aside with it.
+    pub(crate) kept: Vec<Event>,
 }
 
 impl Live {
@@ -27,7 +40,7 @@ impl Live {
     pub(crate) fn new(job: WorkflowJob, app: Arc<WorkflowApp>) -> Live {
         let rows = job.actions.values().map(|action| action.changed_at);
         let latest = rows.fold(job.header.changed_at, Timestamp::max);
-        Live { job, app, latest, wake_at: None }
+        Live { job, app, latest, wake_at: None, kept: Vec::new() }
     }
 
     /// Whether the job may be forgotten: it is over and nothing of it is outstanding.

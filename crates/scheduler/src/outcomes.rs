@@ -1,18 +1,19 @@
 //! The four ends of a commit (architecture §3), and loading what the memory lacks.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{Event, workflow};
-use model::{JobId, Shard, WorkflowJob};
+use model::job::Reason;
+use model::{JobId, Shard};
 use ports::api::{ApiError, ApiErrorKind};
-use ports::store::{AppSource, CommitOutcome, ShardState};
+use ports::store::{CommitOutcome, ShardState, StoreError};
 use ports::work::ToWorker;
 
 use crate::drive::{Driver, Flight};
 use crate::inbox::Message;
-use crate::memory::{Held, Live};
+use crate::memory::{Held, Live, Stored};
+use crate::poison;
 use crate::turn::{Output, Turn, answer};
 
 /// First wait before a batch that the database could not take is sent again; doubled up to [`AGAIN_MAX`].
@@ -227,8 +228,8 @@ impl Driver {
             self.ready.withdraw_job(&job);
             self.memory.remove(&job);
             self.memory.errands.retain(|errand| *errand.job() != job);
-            if let Ok(Some((stored, source))) = self.world.load(&job).await {
-                self.take_job(stored, &source);
+            if let Ok(Some(stored)) = self.world.load(&job).await {
+                self.take_job(stored);
             }
         }
     }
@@ -237,7 +238,7 @@ impl Driver {
     async fn blame(&mut self, job: &JobId, event: &Event, why: &str) -> BTreeSet<JobId> {
         let mut aside = Turn::default();
         let message = format!("the database refuses what `{}` leads to: {why}", event.name());
-        self.quarantine(&mut aside, job, event, "HW1021", &message);
+        self.quarantine(&mut aside, job, event, poison::REFUSED, &message);
         let mut flight = self.flight_of(vec![aside]);
         match flight.commit.as_mut().await {
             CommitOutcome::Committed => self.committed(flight),
@@ -287,7 +288,7 @@ impl Driver {
     pub(crate) async fn try_take(
         &mut self,
         shards: &[Shard],
-    ) -> Result<(), ports::store::StoreError> {
+    ) -> Result<(), StoreError> {
         let rows = self
             .world
             .store
@@ -297,28 +298,41 @@ impl Driver {
             self.memory.shards.insert(row.shard, Held::from(row));
         }
         for job in self.world.store.live_jobs(shards).await? {
-            if let Some((stored, source)) = self.world.load(&job).await? {
-                self.take_job(stored, &source);
+            match self.world.load(&job).await {
+                Ok(stored) => stored.into_iter().for_each(|stored| self.take_job(stored)),
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::error!(%job, %error, "a stored job cannot be read; it stands still, the others go on");
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
 
     /// Takes a stored job into memory and does what it still wants.
-    fn take_job(&mut self, stored: WorkflowJob, source: &AppSource) {
+    fn take_job(&mut self, stored: Stored) {
+        let Stored { job: stored, source, kept } = stored;
         let id = stored.id().clone();
         let digest = stored.header.app.clone();
-        let app = match self.world.apps.get(&digest, source) {
+        let app = match self.world.apps.get(&digest, &source) {
             Ok(app) => app,
             Err(findings) => {
                 let first = findings.first().map(ToString::to_string).unwrap_or_default();
                 return tracing::error!(job = %id, first, "the stored definition cannot be read; the job stands still");
             }
         };
-        let wishes = workflow::outstanding(&app, &stored);
-        self.memory.insert(Live::new(stored, app));
+        let wishes = poison::guarded(String::new, || workflow::outstanding(&app, &stored));
+        self.memory.insert(Live { kept, ..Live::new(stored, app) });
         let mut turn = Turn::default();
-        self.follow(&mut turn, &id, wishes);
+        match wishes {
+            Ok(wishes) => self.follow(&mut turn, &id, wishes),
+            Err(words) => {
+                let message = format!("the engine stumbled over the stored job: {words}");
+                tracing::error!(job = %id, message, "job quarantined");
+                let reason = Reason { code: poison::STUMBLED.to_owned(), message };
+                self.absorb(&mut turn, &id, Event::Quarantined { reason });
+            }
+        }
         self.push(turn);
     }
 
@@ -349,7 +363,7 @@ impl Driver {
     pub(crate) fn loaded(
         &mut self,
         job: &JobId,
-        family: Result<Vec<(WorkflowJob, Arc<AppSource>)>, String>,
+        family: Result<Vec<Stored>, String>,
     ) {
         self.loading = None;
         let waiting = self.parked.remove(job).unwrap_or_default();
@@ -363,15 +377,15 @@ impl Driver {
                 self.handle_unloaded(waiting, &error);
             }
             Ok(members)
-                if members.iter().any(|(member, _)| self.forgotten.contains(member.id())) =>
+                if members.iter().any(|member| self.forgotten.contains(member.job.id())) =>
             {
                 self.parked.insert(job.clone(), waiting);
                 self.loads.push_front(job.clone());
             }
             Ok(members) => {
-                for (member, source) in members {
-                    if !self.memory.jobs.contains_key(member.id()) {
-                        self.take_job(member, &source);
+                for member in members {
+                    if !self.memory.jobs.contains_key(member.job.id()) {
+                        self.take_job(member);
                     }
                 }
                 if self.memory.jobs.contains_key(job) {
@@ -423,7 +437,7 @@ impl Driver {
 
 fn quarantined_error() -> ApiError {
     let words = "the job was set aside just now, because the database refuses what an earlier event led to; see `howdah explain`";
-    ApiError::new(ApiErrorKind::Unavailable, "HW1021", words)
+    ApiError::new(ApiErrorKind::Unavailable, poison::REFUSED, words)
 }
 
 /// What still leaves of a turn whose guilty jobs were set aside. Whoever asked about those is told; a worker's result counts

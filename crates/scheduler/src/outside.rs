@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use engine::{Answered, Event, workflow};
 use model::action::Answer;
-use model::{ErrorClass, Failure, JobId, Phase, Shard, WorkflowJob};
+use model::{ErrorClass, Failure, JobId, Phase, Shard};
 use ports::api::ApiError;
 use ports::bell::Bells;
 use ports::clock::{Clock, Entropy};
@@ -20,8 +20,9 @@ use tokio::sync::{Semaphore, broadcast, mpsc};
 use crate::apps::Apps;
 use crate::config::Config;
 use crate::inbox::Message;
-use crate::memory::{Errand, Held};
+use crate::memory::{Errand, Held, Stored};
 use crate::metrics::Metrics;
+use crate::poison;
 use crate::turn::Outside;
 
 /// Errands under way at once: enough to hide a slow NameNode, few enough not to be one more load on it.
@@ -103,8 +104,12 @@ impl World {
     pub(crate) async fn load(
         &self,
         job: &JobId,
-    ) -> Result<Option<(WorkflowJob, Arc<AppSource>)>, StoreError> {
+    ) -> Result<Option<Stored>, StoreError> {
         let Some(stored) = self.store.load(job).await? else { return Ok(None) };
+        let kept = match poison::stands_aside(&stored.header) {
+            true => poison::kept(&*self.store, job).await?,
+            false => Vec::new(),
+        };
         let digest = &stored.header.app;
         let Some(source) = self.store.app(digest).await? else {
             return Err(StoreError::Corrupt {
@@ -112,7 +117,7 @@ impl World {
                 source_message: format!("the definition {digest} of {job} is not there"),
             });
         };
-        Ok(Some((stored, Arc::new(source))))
+        Ok(Some(Stored { job: stored, source: Arc::new(source), kept }))
     }
 
     /// Loads a job and its family, for the driver.
@@ -127,7 +132,7 @@ impl World {
     async fn read_family(
         &self,
         job: &JobId,
-    ) -> Result<Vec<(WorkflowJob, Arc<AppSource>)>, StoreError> {
+    ) -> Result<Vec<Stored>, StoreError> {
         let mut members = Vec::new();
         let Some(first) = self.load(job).await? else { return Ok(members) };
         members.push(first);

@@ -87,16 +87,18 @@ fn is_news(event: &Event) -> bool {
 }
 
 impl Driver {
-    /// Tries what was kept of a job again; refuses when the engine still stumbles over it.
-    pub(crate) fn retry(
-        &mut self,
-        turn: &mut Turn,
-        job: &JobId,
-        kept: Vec<Event>,
-    ) -> Result<(), Rejection> {
-        for event in kept {
+    /// Tries what was kept of a job again, before it is resumed; refuses when the engine still stumbles over it.
+    pub(crate) fn retry(&mut self, turn: &mut Turn, job: &JobId) -> Result<(), Rejection> {
+        let kept = self.memory.jobs.get_mut(job).map(|live| std::mem::take(&mut live.kept));
+        let mut kept = kept.unwrap_or_default().into_iter();
+        while let Some(event) = kept.next() {
             match self.step(turn, job, event) {
-                Err(rejection) if rejection.code == STUMBLED => return Err(rejection),
+                Err(rejection) if rejection.code == STUMBLED => {
+                    if let Some(live) = self.memory.jobs.get_mut(job) {
+                        live.kept.extend(kept);
+                    }
+                    return Err(rejection);
+                }
                 // News that came late is absorbed.
                 Ok(()) | Err(_) => {}
             }
@@ -135,6 +137,9 @@ impl Driver {
             event: stored_form(event),
             why: format!("{code}: {message}"),
         });
+        if let Some(live) = self.memory.jobs.get_mut(job).filter(|_| is_news(event)) {
+            live.kept.push(event.clone());
+        }
         let message = format!("{message}; resume the job to try again, or kill it");
         let reason = Reason { code: code.to_owned(), message };
         if !matches!(event, Event::Quarantined { .. }) {

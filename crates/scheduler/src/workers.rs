@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::drive::Driver;
 use crate::inbox::SessionId;
+use crate::poison;
 use crate::turn::{Output, Turn};
 
 impl Driver {
@@ -24,7 +25,9 @@ impl Driver {
             .tokens
             .iter()
             .filter(|(token, (job, action))| {
-                !hello.held.contains(token) && self.claimed_by(job, action) == Some(&worker)
+                !hello.held.contains(token)
+                    && self.claimed_by(job, action) == Some(&worker)
+                    && !self.stands_aside(job)
             })
             .map(|(token, (job, _))| (job.clone(), token.clone()))
             .collect();
@@ -35,6 +38,11 @@ impl Driver {
             self.push(turn);
         }
         self.repeat_stops(Some(&worker));
+    }
+
+    /// What its worker has told may be among what was put aside: nothing of it is given out anew until it is resumed.
+    fn stands_aside(&self, job: &JobId) -> bool {
+        self.memory.jobs.get(job).is_some_and(|live| poison::stands_aside(&live.job.header))
     }
 
     fn claimed_by(&self, job: &JobId, action: &NodeName) -> Option<&model::WorkerId> {

@@ -1,6 +1,6 @@
 //! One family of jobs over several lives of its server: each life but the last is ended by a blow.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -269,9 +269,9 @@ impl Round {
         self.nothing_ran_twice(&lines)?;
         if lost {
             ensure!(
-                told.codes.contains(LOST),
+                told.failures.contains_key(LOST),
                 "an attempt was lost, but no result says {LOST}: {:?}",
-                told.codes
+                told.failures
             );
             ensure!(
                 status == "KILLED",
@@ -279,7 +279,7 @@ impl Round {
             );
             return Ok((0, format!("KILLED {LOST}")));
         }
-        ensure!(told.codes.is_empty(), "nothing was to fail: {:?}", told.codes);
+        ensure!(told.failures.is_empty(), "nothing was to fail: {:?}", told.failures);
         ensure!(status == "SUCCEEDED", "the job is {status}");
         ensure!(jobs == 2, "there are {jobs} jobs: a parent and its child were expected");
         ensure!(self.etl.is_published(), "the result is not in its place");
@@ -347,8 +347,8 @@ struct Told {
     succeeded: BTreeSet<String>,
     /// Tokens that came back unused.
     returned: BTreeSet<String>,
-    /// Error codes of attempts that failed.
-    codes: BTreeSet<String>,
+    /// Error codes of attempts that failed, each with a message.
+    failures: BTreeMap<String, String>,
 }
 
 impl Told {

@@ -8,16 +8,10 @@ use serde_json::Value;
 /// A job with its actions.
 #[derive(Clone, Debug, Deserialize)]
 pub struct JobView {
-    /// Its id.
-    pub id: String,
-    /// The digest of its definition.
-    pub app_digest: String,
     /// Oozie's word.
     pub status: String,
     /// Whether it is over until somebody reruns it.
     pub over: bool,
-    /// 0 at submit, one more at each rerun.
-    pub run: u32,
     /// In the order in which they started.
     pub actions: Vec<ActionView>,
     /// Everything else.
@@ -32,27 +26,8 @@ pub struct ActionView {
     pub name: String,
     /// `shell`, `switch`, `:FORK:`, ...
     pub kind: String,
-    /// Oozie's word.
-    pub status: String,
-    /// Which try.
-    pub attempt: u32,
-    /// Where it went.
-    pub transition: Option<String>,
     /// When it started, RFC 3339 in UTC.
     pub started_at: Option<String>,
-    /// When it ended.
-    pub ended_at: Option<String>,
-    /// What the last failure was.
-    pub error: Option<ReasonView>,
-}
-
-/// A code and what it says.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct ReasonView {
-    /// The code.
-    pub code: String,
-    /// In words.
-    pub message: String,
 }
 
 /// A page of history.

@@ -28,13 +28,9 @@ fn a_job_that_fails_ends_with_1_and_says_what_it_printed() {
     let said = say(&["run", text(&app)]);
     assert_eq!(said.exit, Some(1));
     assert!(said.out.starts_with("broken KILLED in "), "{}", said.out);
-    for part in [
-        "work ERROR 1: ",
-        "exit code [3]",
-        "stdout | one",
-        "stderr | two",
-        "fail: it said 1",
-    ] {
+    for part in
+        ["work ERROR 1: ", "exit code [3]", "stdout | one", "stderr | two", "fail: it said 1"]
+    {
         assert!(said.err.contains(part), "{part}: {}", said.err);
     }
 }

@@ -173,10 +173,10 @@ fn a_supervisor_leaves_only_the_files_that_are_promised() {
 
 #[test]
 fn a_plan_is_never_seen_in_part() {
-    const WRITES: usize = 200;
+    const WRITES: usize = 1_000;
     let mut written = None;
     let attempt = Attempt::with("exit 0", |plan| {
-        plan.env.insert("LARGE".to_owned(), "x".repeat(1 << 20));
+        plan.env.insert("LARGE".to_owned(), "x".repeat(1 << 16));
         written = Some(plan.clone());
     });
     let (plan, path) = (written.unwrap(), attempt.dir.join("plan.json"));

@@ -128,7 +128,7 @@ fn fields(replayed: &Row, stored: &Row) -> Vec<FieldDifference> {
 
 /// Two values as JSON, each cut to what can be read, around the first character in which they differ.
 pub(super) fn excerpts(replayed: Option<&Value>, stored: Option<&Value>) -> (String, String) {
-    let text = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
+    let text = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), Value::to_string);
     let (replayed, stored) = (text(replayed), text(stored));
     let same = replayed.chars().zip(stored.chars()).take_while(|(one, other)| one == other).count();
     let longest = replayed.chars().count().max(stored.chars().count());

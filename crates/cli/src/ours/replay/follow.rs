@@ -136,7 +136,7 @@ fn change(
     to: Option<&str>,
 ) -> Option<String> {
     let former = known.insert(who.to_owned(), (status.clone(), run));
-    let is_other_run = former.as_ref().map_or(run > Run(0), |(_, former)| *former != run);
+    let is_other_run = run != former.as_ref().map_or(Run(0), |(_, former)| *former);
     let now = match is_other_run {
         true => format!("{status} in run {run}"),
         false => status.clone(),
