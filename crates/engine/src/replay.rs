@@ -59,13 +59,19 @@ pub fn replay<'h>(
             }
             (None, other) => return Err(ReplayError::NoBeginning(other.name())),
             (Some((job, app)), event) => {
-                if let Event::Rerun(request) = event {
-                    *app = app_of(&request.app)?;
-                }
+                let renewed = match event {
+                    Event::Rerun(request) => Some(app_of(&request.app)?),
+                    _ => None,
+                };
                 let refused =
                     |rejection| ReplayError::Refused { line, event: event.name(), rejection };
-                let step = workflow::step(app, job, now, event).map_err(refused)?;
+                let (stepped_with, digest) =
+                    (renewed.as_ref().unwrap_or(app), job.header.app.clone());
+                let step = workflow::step(stepped_with, job, now, event).map_err(refused)?;
                 step.apply(job);
+                if let Some(renewed) = renewed.filter(|_| job.header.app != digest) {
+                    *app = renewed;
+                }
                 step
             }
         };

@@ -301,8 +301,7 @@ impl Driver {
     ) -> Result<(), String> {
         let now = self.world.clock.now();
         let event = Event::Submitted(Box::new(submission.clone()));
-        let created =
-            guarded(|| stored_form(&event), || workflow::create(&app, now, submission));
+        let created = guarded(|| stored_form(&event), || workflow::create(&app, now, submission));
         let (job, step) = created?;
         let id = job.id().clone();
         self.memory.insert(Live::new(job, app));
@@ -489,10 +488,8 @@ impl Driver {
         let Some(live) = self.memory.jobs.get_mut(job) else { return Ok(()) };
         let now = self.world.clock.now().max(live.latest);
         let app = app.unwrap_or_else(|| Arc::clone(&live.app));
-        let stepped = guarded(
-            || stored_form(&event),
-            || workflow::step(&app, &live.job, now, &event),
-        );
+        let stepped =
+            guarded(|| stored_form(&event), || workflow::step(&app, &live.job, now, &event));
         let step = match stepped {
             Ok(step) => step?,
             Err(words) => return Err(self.stumbled(turn, job, &event, &words)),
@@ -501,11 +498,14 @@ impl Driver {
             return Ok(());
         }
         let before = cfg!(debug_assertions).then(|| live.job.clone());
-        live.app = app;
         live.latest = now;
         self.forget_tokens(job, &step);
         let Some(live) = self.memory.jobs.get_mut(job) else { return Ok(()) };
+        let digest_before = live.job.header.app.clone();
         step.apply(&mut live.job);
+        if live.job.header.app != digest_before {
+            live.app = app;
+        }
         if let Some(before) = before {
             let legal = invariants::check_step(&before, &live.job, &step);
             debug_assert!(legal.is_ok(), "after {}: {legal:?}", event.name());

@@ -285,10 +285,7 @@ impl Driver {
     }
 
     /// Two steps: the new epoch is committed, then everything is read by snapshots that begin later (S-2).
-    pub(crate) async fn try_take(
-        &mut self,
-        shards: &[Shard],
-    ) -> Result<(), StoreError> {
+    pub(crate) async fn try_take(&mut self, shards: &[Shard]) -> Result<(), StoreError> {
         let rows = self
             .world
             .store
@@ -360,11 +357,7 @@ impl Driver {
     }
 
     /// A load is over: the family comes in, what waited for it is handled.
-    pub(crate) fn loaded(
-        &mut self,
-        job: &JobId,
-        family: Result<Vec<Stored>, String>,
-    ) {
+    pub(crate) fn loaded(&mut self, job: &JobId, family: Result<Vec<Stored>, String>) {
         self.loading = None;
         let waiting = self.parked.remove(job).unwrap_or_default();
         match family {

@@ -101,10 +101,7 @@ impl World {
     }
 
     /// A job with the sources of its definition.
-    pub(crate) async fn load(
-        &self,
-        job: &JobId,
-    ) -> Result<Option<Stored>, StoreError> {
+    pub(crate) async fn load(&self, job: &JobId) -> Result<Option<Stored>, StoreError> {
         let Some(stored) = self.store.load(job).await? else { return Ok(None) };
         let kept = match poison::stands_aside(&stored.header) {
             true => poison::kept(&*self.store, job).await?,
@@ -129,10 +126,7 @@ impl World {
         });
     }
 
-    async fn read_family(
-        &self,
-        job: &JobId,
-    ) -> Result<Vec<Stored>, StoreError> {
+    async fn read_family(&self, job: &JobId) -> Result<Vec<Stored>, StoreError> {
         let mut members = Vec::new();
         let Some(first) = self.load(job).await? else { return Ok(members) };
         members.push(first);

@@ -21,7 +21,11 @@ pub fn binary() -> PathBuf {
         return PathBuf::from(path);
     }
     let own = std::env::current_exe().expect("a test knows its own path");
-    let path = own.ancestors().nth(2).map(|target| target.join("howdah")).expect("tests live in target/<profile>/deps");
+    let path = own
+        .ancestors()
+        .nth(2)
+        .map(|target| target.join("howdah"))
+        .expect("tests live in target/<profile>/deps");
     assert!(path.exists(), "{} is not there: build it with `cargo build -p cli`", path.display());
     path
 }
@@ -62,7 +66,11 @@ impl Server {
     ///
     /// # Errors
     /// See [`Server::start`].
-    pub fn start_with(data_dir: &Path, args: &[&str], env: &[(&str, &str)]) -> anyhow::Result<Server> {
+    pub fn start_with(
+        data_dir: &Path,
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> anyhow::Result<Server> {
         let mut command = command(data_dir)?;
         command.args(args).envs(env.iter().copied()).stdout(Stdio::piped());
         let mut child = command.spawn().context("cannot start howdah")?;
@@ -91,7 +99,8 @@ impl Server {
     /// When the system does not let it.
     pub fn strike(&self) {
         let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("an own child that nobody has waited for");
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL)
+            .expect("an own child that nobody has waited for");
     }
 
     /// Starts one and kills it (SIGKILL) after a while, ready or not.
@@ -99,7 +108,8 @@ impl Server {
     /// # Errors
     /// When it cannot be started at all.
     pub fn start_and_kill(data_dir: &Path, after: Duration) -> anyhow::Result<()> {
-        let mut child = command(data_dir)?.stdout(Stdio::null()).spawn().context("cannot start howdah")?;
+        let mut child =
+            command(data_dir)?.stdout(Stdio::null()).spawn().context("cannot start howdah")?;
         std::thread::sleep(after);
         child.kill()?;
         child.wait()?;
@@ -129,16 +139,30 @@ impl Server {
     ///
     /// # Errors
     /// What the server answered.
-    pub fn submit_with_key(&self, properties: &[(&str, &str)], key: Option<&str>) -> anyhow::Result<String> {
-        let mut request = agent().post(format!("{}/v2/jobs?action=start", self.url)).header("content-type", "application/xml;charset=UTF-8");
+    pub fn submit_with_key(
+        &self,
+        properties: &[(&str, &str)],
+        key: Option<&str>,
+    ) -> anyhow::Result<String> {
+        let mut request = agent()
+            .post(format!("{}/v2/jobs?action=start", self.url))
+            .header("content-type", "application/xml;charset=UTF-8");
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
         }
         let mut response = request.send(configuration(properties))?;
         let text = response.body_mut().read_to_string()?;
         if response.status().as_u16() != 201 {
-            let code = response.headers().get("oozie-error-code").and_then(|code| code.to_str().ok()).unwrap_or("-");
-            let message = response.headers().get("oozie-error-message").and_then(|text| text.to_str().ok()).unwrap_or("-");
+            let code = response
+                .headers()
+                .get("oozie-error-code")
+                .and_then(|code| code.to_str().ok())
+                .unwrap_or("-");
+            let message = response
+                .headers()
+                .get("oozie-error-message")
+                .and_then(|text| text.to_str().ok())
+                .unwrap_or("-");
             bail!("{} {code} {message}", response.status());
         }
         let answer: Value = serde_json::from_str(&text)?;
@@ -149,13 +173,26 @@ impl Server {
     ///
     /// # Errors
     /// What the server answered.
-    pub fn command(&self, job: &str, action: &str, properties: &[(&str, &str)]) -> anyhow::Result<()> {
-        let request = agent().put(format!("{}/v2/job/{job}?action={action}&user.name=tester", self.url));
-        let response = request.header("content-type", "application/xml;charset=UTF-8").send(configuration(properties))?;
+    pub fn command(
+        &self,
+        job: &str,
+        action: &str,
+        properties: &[(&str, &str)],
+    ) -> anyhow::Result<()> {
+        let request =
+            agent().put(format!("{}/v2/job/{job}?action={action}&user.name=tester", self.url));
+        let response = request
+            .header("content-type", "application/xml;charset=UTF-8")
+            .send(configuration(properties))?;
         if response.status().as_u16() == 200 {
             return Ok(());
         }
-        let code = response.headers().get("oozie-error-code").and_then(|code| code.to_str().ok()).unwrap_or("-").to_owned();
+        let code = response
+            .headers()
+            .get("oozie-error-code")
+            .and_then(|code| code.to_str().ok())
+            .unwrap_or("-")
+            .to_owned();
         bail!("{} {code}", response.status())
     }
 
@@ -173,7 +210,11 @@ impl Server {
     /// When it does not answer with 200.
     pub fn get_text(&self, path: &str) -> anyhow::Result<String> {
         let root = self.url.trim_end_matches("/oozie");
-        let url = if path.starts_with("/api/") || path == "/metrics" { format!("{root}{path}") } else { format!("{}{path}", self.url) };
+        let url = if path.starts_with("/api/") || path == "/metrics" {
+            format!("{root}{path}")
+        } else {
+            format!("{}{path}", self.url)
+        };
         let mut response = agent().get(&url).call()?;
         let mut text = String::new();
         response.body_mut().as_reader().read_to_string(&mut text)?;
@@ -187,9 +228,16 @@ impl Server {
     ///
     /// # Errors
     /// When there is no answer at all.
-    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> anyhow::Result<Answer> {
+    pub fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> anyhow::Result<Answer> {
         let root = self.url.trim_end_matches("/oozie");
-        let mut request = ureq::http::Request::builder().method(method).uri(format!("{root}{path}"));
+        let mut request =
+            ureq::http::Request::builder().method(method).uri(format!("{root}{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -197,11 +245,22 @@ impl Server {
             Some(body) => agent().run(request.body(body)?)?,
             None => agent().run(request.body(())?)?,
         };
-        let header = |name: &str| response.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).unwrap_or_default();
+        let header = |name: &str| {
+            response
+                .headers()
+                .get(name)
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+                .unwrap_or_default()
+        };
         let (code, message) = (header("oozie-error-code"), header("oozie-error-message"));
         let mut bytes = Vec::new();
         response.body_mut().as_reader().read_to_end(&mut bytes)?;
-        Ok(Answer { status: response.status().as_u16(), code, message, body: String::from_utf8_lossy(&bytes).into_owned() })
+        Ok(Answer {
+            status: response.status().as_u16(),
+            code,
+            message,
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+        })
     }
 
     /// The job with its actions, as Oozie shows it.
@@ -232,7 +291,11 @@ impl Server {
                 return Ok(info);
             }
             if Instant::now() > deadline {
-                bail!("{job} is {}: {}", info["status"], self.get_text(&format!("/api/v1/jobs/{job}/explain"))?);
+                bail!(
+                    "{job} is {}: {}",
+                    info["status"],
+                    self.get_text(&format!("/api/v1/jobs/{job}/explain"))?
+                );
             }
             std::thread::sleep(POLL);
         }
@@ -246,21 +309,39 @@ impl Drop for Server {
 }
 
 fn command(data_dir: &Path) -> anyhow::Result<Command> {
-    let log = std::fs::File::options().create(true).append(true).open(data_dir.with_extension("log"))?;
+    let log =
+        std::fs::File::options().create(true).append(true).open(data_dir.with_extension("log"))?;
     let mut command = Command::new(binary());
-    command.args(["standalone", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir).stdin(Stdio::null()).stderr(log);
+    command
+        .args(["standalone", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(data_dir)
+        .stdin(Stdio::null())
+        .stderr(log);
     Ok(command)
 }
 
 fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().new_agent()
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(PATIENCE))
+        .build()
+        .new_agent()
 }
 
 /// A configuration document.
 pub fn configuration(properties: &[(&str, &str)]) -> String {
     let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let property = |(name, value): &(&str, &str)| format!("<property><name>{}</name><value>{}</value></property>", escape(name), escape(value));
-    format!("<configuration>{}</configuration>", properties.iter().map(property).collect::<String>())
+    let property = |(name, value): &(&str, &str)| {
+        format!(
+            "<property><name>{}</name><value>{}</value></property>",
+            escape(name),
+            escape(value)
+        )
+    };
+    format!(
+        "<configuration>{}</configuration>",
+        properties.iter().map(property).collect::<String>()
+    )
 }
 
 /// Waits until something holds.

@@ -13,7 +13,7 @@ fn check(body: impl AsRef<[u8]>, status: u16, code: &str, words: &[&str]) {
 #[test]
 fn configurations_that_are_none_are_refused() {
     check(
-        "<configuration>\n<property>",
+        "<configuration>\n</property>",
         400,
         "E0700",
         &["configuration", "line 2", "correct the XML"],
@@ -68,14 +68,12 @@ fn values_that_nobody_expects_pass_or_are_refused() {
         &[],
     );
     let bench = shared();
-    let app = bench.app(workflow(
-        &shell(
-            "a",
-            "end",
-            "test \"$X\" = 'ü\u{1f600}\u{202e}$(id)`id`'",
-            "<env-var>X=${odd}</env-var>",
-        ),
-    ));
+    let app = bench.app(workflow(&shell(
+        "a",
+        "end",
+        "test \"$X\" = 'ü\u{1f600}\u{202e}$(id)`id`'",
+        "<env-var>X=${odd}</env-var>",
+    )));
     let job = bench.beside(|bench| {
         bench.server.ended(&bench.begin(&app, &[("odd", "ü\u{1f600}\u{202e}$(id)`id`")])).unwrap()
     });
