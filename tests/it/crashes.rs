@@ -200,7 +200,10 @@ fn one(
     for _ in 0..DRAWS_MAX {
         let plan = plan(&mut random);
         let blows: Vec<String> = plan.blows.iter().map(Blow::exactly).collect();
-        let what = || format!("{name}: HOWDAH_SEED={seed} ({})", blows.join(", then "));
+        let what = || {
+            let blows = blows.join(", then ");
+            format!("{name}: HOWDAH_SEED={seed} ({blows}; kept in howdah-crash-{seed}-*)")
+        };
         let played = catch_unwind(AssertUnwindSafe(|| in_turn(seed, &plan)));
         let played = played.unwrap_or_else(|panic| bail!("{}", words_of(&*panic)));
         if let Some(report) = played.with_context(what)? {

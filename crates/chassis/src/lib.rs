@@ -4,6 +4,7 @@
 //! * [`telemetry`]: log lines on standard error, for people or as JSON, with a level that can be changed.
 //! * [`ready`]: one latch per dependency; a service is ready when all of them are set.
 //! * [`admin`]: `/live`, `/ready`, `/metrics`, `/version`, `/log-level`.
+//! * [`serve`]: HTTP with bounded connections and bounded patience.
 //! * [`shutdown`]: the first signal asks everybody to finish, the second ends the process.
 //!
 //! Nothing in here knows a workflow.
@@ -13,6 +14,7 @@ pub mod admin;
 pub mod config;
 mod nearest;
 pub mod ready;
+pub mod serve;
 pub mod shutdown;
 pub mod telemetry;
 mod units;

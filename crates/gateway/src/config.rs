@@ -19,6 +19,8 @@ use crate::metrics::Metrics;
 pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Open event streams and followed logs in one gateway: each costs a few hundred bytes and a read every 200 ms.
 const FOLLOWERS_MAX: usize = 256;
+/// Pictures drawn at the same time: each takes a processor for itself, and jobs need theirs.
+const DRAWINGS_MAX: usize = 1;
 /// The longest a request may take before its answer begins; a submit that reads many files stays below it.
 const REQUEST_TIMEOUT_MS: u64 = 60_000;
 /// The release of Oozie whose interface this is.
@@ -106,12 +108,14 @@ pub(crate) struct Gateway {
     pub(crate) ports: Ports,
     pub(crate) mode: ModeCell,
     pub(crate) followers: Arc<Semaphore>,
+    pub(crate) drawings: Arc<Semaphore>,
 }
 
 impl Gateway {
     pub(crate) fn new(config: Config, ports: Ports) -> Gateway {
         let followers = Arc::new(Semaphore::new(config.followers_max));
-        Gateway { config, ports, mode: ModeCell::default(), followers }
+        let drawings = Arc::new(Semaphore::new(DRAWINGS_MAX));
+        Gateway { config, ports, mode: ModeCell::default(), followers, drawings }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use engine::Event;
 use model::AttemptResult;
-use tempfile::TempDir;
+use tempfile::{Builder, TempDir};
 use testkit::server::{PATIENCE, Server, wait_until};
 
 use super::etl::{Application, WITNESSES};
@@ -93,7 +93,7 @@ pub(crate) struct Report {
     pub(crate) took: Duration,
 }
 
-/// A data directory, an application, and what is known of its one submission.
+/// A data directory, an application, and what is known of its one submission. What failed stays on disk.
 #[derive(Debug)]
 pub(crate) struct Round {
     dir: TempDir,
@@ -112,7 +112,8 @@ enum Life {
 
 impl Round {
     pub(crate) fn new(seed: u64) -> Round {
-        let dir = TempDir::new().unwrap();
+        let prefix = format!("howdah-crash-{seed}-");
+        let dir = Builder::new().prefix(&prefix).disable_cleanup(true).tempdir().unwrap();
         let etl = Application::etl(dir.path());
         Round { dir, etl, key: format!("seed-{seed}"), job: None, struck: Vec::new() }
     }
@@ -127,6 +128,7 @@ impl Round {
         let took = begin.elapsed();
         server.kill();
         round.judge(&status)?;
+        round.dir.disable_cleanup(false);
         Ok((round.crash_log(), took))
     }
 
@@ -139,6 +141,7 @@ impl Round {
         let begin = Instant::now();
         for blow in blows {
             if !self.suffer(blow)? {
+                self.dir.disable_cleanup(false);
                 return Ok(None);
             }
             pause();
@@ -148,6 +151,7 @@ impl Round {
         let status = self.follow_to_the_end(&server)?;
         server.kill();
         let (adopted, end) = self.judge(&status)?;
+        self.dir.disable_cleanup(false);
         Ok(Some(Report { struck: self.struck, adopted, end, took: begin.elapsed() }))
     }
 

@@ -30,7 +30,6 @@ fn skipped(why: &str) {
 fn refuses(command: &mut Command, exit: i32, code: &str, words: &[&str]) {
     let Output { status, stderr, stdout } = command.stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&stderr);
-    eprintln!("{said}\n");
     assert_eq!(status.code(), Some(exit), "{said}");
     assert!(
         !String::from_utf8_lossy(&stdout).contains("ready"),
@@ -110,7 +109,12 @@ fn a_data_directory_that_is_none_is_refused() {
         "no database at all, but long enough to look at".repeat(100),
     )
     .unwrap();
-    refuses(&mut standalone(&damaged, "127.0.0.1:0"), 69, "HW5005", &["damaged", "restore"]);
+    refuses(
+        &mut standalone(&damaged, "127.0.0.1:0"),
+        69,
+        "HW5005",
+        &[damaged.to_str().unwrap(), "damaged", "restore"],
+    );
 }
 
 #[test]
@@ -247,17 +251,10 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
                 _ => break answer,
             }
         };
-        eprintln!(
-            "{} acknowledged; then {} {}\n",
-            acknowledged.len(),
-            refusal.status,
-            refusal.message
-        );
         assert_eq!(refusal.status, 503, "{refusal:?}");
         assert!(["E0600", "HW1012"].contains(&refusal.code.as_str()), "{refusal:?}");
         assert!(refusal.message.contains("full"), "{refusal:?}");
         let again = bench.submit(app, &[]);
-        eprintln!("{} {}\n", again.status, again.message);
         assert_eq!((again.status, again.code.as_str()), (503, "E0600"), "{again:?}");
         let killed = bench.server.command(&acknowledged[0], "kill", &[]).unwrap_err().to_string();
         assert!(killed.contains("503"), "{killed}");
@@ -278,6 +275,8 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
     })
     .unwrap();
     assert_eq!(bench.server.ended(&bench.begin(app, &[])).unwrap()["status"], "SUCCEEDED");
-    drop(bench);
+    let dir = bench.stop();
     assert!(replayed::check_all(&data_dir) > acknowledged.len());
+    drop(disk);
+    drop(dir);
 }

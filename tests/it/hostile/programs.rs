@@ -33,6 +33,12 @@ fn a_command_that_is_not_there_fails_with_a_hint() {
     failed(&run(&bench, &absent("no-such-command")).1, "a", "JA018", &["no-such-command", "PATH"]);
     failed(&run(&bench, &absent("/etc/passwd")).1, "a", "JA018", &["/etc/passwd"]);
     failed(&run(&bench, &absent("/")).1, "a", "JA018", &[]);
+    let app = bench.app(workflow(&shell("a", "end", ": ${long}", "")));
+    let long = bench.beside(|bench| {
+        let job = bench.begin(&app, &[("long", &"x".repeat(200_000))]);
+        bench.server.ended(&job).unwrap()
+    });
+    failed(&long, "a", "JA018", &["too long"]);
     failed(
         &run(&bench, &workflow(&shell("a", "end", "kill -SEGV $$", ""))).1,
         "a",
@@ -54,7 +60,7 @@ fn a_gigabyte_of_output_is_cut_and_nobody_waits() {
     assert!(resident < RESIDENT_BYTES_MAX, "{resident} bytes after the output");
     for path in [format!("/oozie/v2/job/{job}?show=log"), format!("/api/v1/jobs/{job}/logs/a")] {
         let answer = bench.beside(|bench| bench.server.send("GET", &path, &[], None).unwrap());
-        eprintln!("{path}: {} {} bytes", answer.status, answer.body.len());
+        assert!(answer.status == 200 && answer.body.len() as u64 <= kept, "{path}");
         let resident = bench.resident_bytes();
         assert!(resident < RESIDENT_BYTES_MAX, "{resident} bytes after {path}");
     }

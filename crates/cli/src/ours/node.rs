@@ -176,9 +176,13 @@ async fn open(
 fn make_writable(data_dir: &Path) -> Result<(), Failure> {
     let tried = fs::create_dir_all(data_dir).and_then(|()| tempfile::tempfile_in(data_dir));
     tried.map(drop).map_err(|error| {
+        let why = match data_dir.is_file() {
+            true => "it is a file".to_owned(),
+            false => error.to_string(),
+        };
         Failure::coded(
             "HW5003",
-            format!("the data directory {} cannot be written: {error}", data_dir.display()),
+            format!("the data directory {} cannot be written: {why}", data_dir.display()),
         )
         .with_help("choose another with --data-dir DIR, or correct its owner and permissions")
         .with_exit(DATA_DIR_EXIT)
@@ -196,9 +200,12 @@ fn unusable(error: &StoreError, data_dir: &Path) -> Failure {
         StoreError::Unavailable { .. } => Failure::coded("HW5005", error.to_string())
             .with_help("see whether the database is up, and its disk not full")
             .with_exit(UNAVAILABLE_EXIT),
-        StoreError::Corrupt { .. } => Failure::coded("HW5005", error.to_string())
-            .with_help("restore the database from its last copy")
-            .with_exit(UNAVAILABLE_EXIT),
+        StoreError::Corrupt { .. } => {
+            let message = format!("{error} (data directory {})", data_dir.display());
+            Failure::coded("HW5005", message)
+                .with_help("restore the database from its last copy")
+                .with_exit(UNAVAILABLE_EXIT)
+        }
     }
 }
 

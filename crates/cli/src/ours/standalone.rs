@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use chassis::config::Settings as Layers;
-use chassis::{Readiness, admin, shutdown, telemetry};
+use chassis::{Readiness, admin, serve, shutdown, telemetry};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Runtime};
@@ -111,10 +111,10 @@ impl Server<'_> {
             self.data_dir.display()
         )?;
         terminal.out.flush()?;
-        let served =
-            axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let limits = serve::Limits::of_process();
+        let served = serve::serve(listener, app, limits, stop.clone());
         let drain = self.settings.server.drain.0;
-        let ended = until(served.into_future(), &stop, drain).await;
+        let ended = until(served, &stop, drain).await;
         watching.abort();
         node.stop(drain).await;
         ended

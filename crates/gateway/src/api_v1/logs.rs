@@ -107,7 +107,7 @@ impl Wanted {
         let stream = match params.get("stream").unwrap_or("stdout") {
             "stdout" => LogStream::Stdout,
             "stderr" => LogStream::Stderr,
-            other => return Err(Failure::bad_value("stream", other)),
+            other => return Err(Failure::bad_value("stream", other).help("stdout or stderr")),
         };
         let bytes = |name| {
             Ok::<_, Failure>(params.integer(name)?.map(|number| u64::try_from(number).unwrap_or(0)))

@@ -81,6 +81,6 @@ fn refused(action: &str) -> Failure {
         "sla-enable" | "sla-disable" | "sla-change" => {
             Failure::not_here(&format!("action={action}"))
         }
-        other => Failure::bad_value("action", other),
+        other => Failure::bad_value("action", other).help("start, suspend, resume, kill or rerun"),
     }
 }

@@ -1,5 +1,7 @@
 //! `show=graph`: the picture of a workflow with the statuses of its actions.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use axum::response::Response;
 use definition::{SiteDefaults, WorkflowSources, read_workflow};
@@ -19,7 +21,9 @@ pub(super) async fn show(app: &App, id: &str, params: &Params) -> Result<Respons
     let job = read::job(app, &read::job_id(id)?).await?;
     let source = read::source(app, &job.header).await?;
     let show_kill = params.is_set("show-kill");
+    let drawing = Arc::clone(&app.drawings).acquire_owned().await;
     let drawn = tokio::task::spawn_blocking(move || {
+        let _drawing = drawing;
         let app = workflow(&source)?;
         draw(&diagram(&app, &job, show_kill), format)
     });
@@ -39,7 +43,7 @@ impl Format {
             "" | "png" => Ok(Format::Png),
             "svg" => Ok(Format::Svg),
             "dot" => Ok(Format::Dot),
-            other => Err(Failure::bad_value("format", other)),
+            other => Err(Failure::bad_value("format", other).help("png, svg or dot")),
         }
     }
 }

@@ -40,7 +40,8 @@ pub(super) async fn show(
         only @ ("allruns" | "missing-dependencies" | "wf-actions") => {
             Err(Failure::not_here(&format!("show={only}, which is about coordinator jobs")))
         }
-        other => Err(Failure::bad_value("show", other)),
+        other => Err(Failure::bad_value("show", other)
+            .help("info, definition, log, errorlog, auditlog, status, graph or retries")),
     }
 }
 

@@ -72,7 +72,9 @@ impl How {
             None => Ok(How::Submit),
             Some("start") => Ok(How::Start),
             Some("dryrun") => Ok(How::DryRun),
-            Some(other) => Err(Failure::bad_value("action", other)),
+            Some(other) => {
+                Err(Failure::bad_value("action", other).help("nothing, start or dryrun"))
+            }
         }
     }
 }
@@ -97,7 +99,8 @@ fn refuse_other_kinds(params: &Params) -> Result<(), Failure> {
             Err(Failure::not_here(&format!("submit of a bare {kind} job"))
                 .help("put the action into a workflow.xml and submit that"))
         }
-        Some(other) => Err(Failure::bad_value("jobtype", other)),
+        Some(other) => Err(Failure::bad_value("jobtype", other)
+            .help("leave it away, and name a workflow.xml by oozie.wf.application.path")),
     }
 }
 
@@ -200,7 +203,7 @@ impl Kind {
             word if word.contains("wf") || word == "workflow" => Ok(Kind::Workflow),
             word if word.contains("coord") => Ok(Kind::Coordinator),
             word if word.contains("bundle") => Ok(Kind::Bundle),
-            other => Err(Failure::bad_value("jobtype", other)),
+            other => Err(Failure::bad_value("jobtype", other).help("wf, coordinator or bundle")),
         }
     }
 }
@@ -259,7 +262,7 @@ impl Bulk {
             "kill" => Ok(Bulk::Kill),
             "suspend" => Ok(Bulk::Suspend),
             "resume" => Ok(Bulk::Resume),
-            other => Err(Failure::bad_value("action", other)),
+            other => Err(Failure::bad_value("action", other).help("kill, suspend or resume")),
         }
     }
 

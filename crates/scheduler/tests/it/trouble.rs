@@ -31,13 +31,15 @@ struct Moody {
     inner: Arc<dyn Store>,
     whim: Mood,
     commits: AtomicU32,
+    /// A job whose row is damaged.
+    unreadable: Option<JobId>,
 }
 
 fn moody(
     inner: Arc<dyn Store>,
     whim: impl Fn(u32, &Batch) -> Whim + Send + Sync + 'static,
 ) -> Arc<dyn Store> {
-    Arc::new(Moody { inner, whim: Box::new(whim), commits: AtomicU32::new(0) })
+    Arc::new(Moody { inner, whim: Box::new(whim), commits: AtomicU32::new(0), unreadable: None })
 }
 
 #[async_trait]
@@ -77,6 +79,10 @@ impl Store for Moody {
         self.inner.live_jobs(shards).await
     }
     async fn load(&self, job: &JobId) -> Result<Option<WorkflowJob>, StoreError> {
+        if self.unreadable.as_ref() == Some(job) {
+            let source_message = "the row is damaged".to_owned();
+            return Err(StoreError::Corrupt { what: "load a job", source_message });
+        }
         self.inner.load(job).await
     }
     async fn family(&self, job: &JobId) -> Result<Vec<JobId>, StoreError> {
@@ -213,4 +219,26 @@ async fn a_database_that_cannot_write_for_a_while_quarantines_nobody() {
     );
     assert!(running.store.quarantined(10).await.unwrap().is_empty());
     check_replay(&*running.store, &job).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stored_job_that_cannot_be_read_stands_still_and_the_others_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = Running::start(sqlite(dir.path()).await, "a").await;
+    let app = chain(dir.path(), 3);
+    let (damaged, whole) = (before.submit(&app, &[]).await, before.submit(&app, &[]).await);
+    before.stop().await;
+    let inner = sqlite(dir.path()).await;
+    let store = Arc::new(Moody {
+        inner,
+        whim: Box::new(|_, _| Whim::Pass),
+        commits: AtomicU32::new(0),
+        unreadable: Some(damaged.clone()),
+    });
+    let after = Running::start(store, "b").await;
+    let _worker = after.work("w1");
+    assert_eq!(after.ended(&whole).await, JobStatus::Succeeded);
+    let refused = after.handle.command(&damaged, "joe", Command::Kill).await.unwrap_err();
+    assert!(refused.message.contains("damaged"), "{refused:?}");
+    assert_eq!(after.ended(&after.submit(&app, &[]).await).await, JobStatus::Succeeded);
 }

@@ -13,13 +13,14 @@ const FOR_TESTS: [&str; 4] = ["anyhow", "expect-test", "proptest", "tempfile"];
 const PURE: [&str; 4] = ["model", "el", "definition", "engine"];
 
 /// Crates that one concern needs: who may name them, and why nobody else.
-const OWNED: [(&[&str], &[&str], &str); 14] = [
+const OWNED: [(&[&str], &[&str], &str); 15] = [
     (&["sqlx"], &["store-sql"], "SQL stays behind the port `store`"),
     (
         &["axum"],
         &["gateway", "chassis", "cli"],
         "HTTP servers are the gateway's and the chassis'; the cli binds the socket of standalone",
     ),
+    (&["hyper", "hyper-util"], &["chassis"], "connections are counted and timed in one place"),
     (&["tower", "tower-http", "utoipa"], &["gateway"], "only the gateway has an API over HTTP"),
     (
         &["clap", "clap_complete", "miette", "owo-colors"],
