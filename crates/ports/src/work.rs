@@ -12,6 +12,8 @@
 //!                             ◄────────   FinishAcknowledged{token}, Grants{...}
 //!   Stopped{token}            ────────►
 //! ```
+//! Tokens are made up for one message of one session; a later session never claims with them again.
+//!
 //! A worker repeats `Finish` and `Stopped` at every new session until they are acknowledged. Grants and stops of one shard
 //! use this one stream, so that a stop can never overtake its grant; a stop for a token that the worker does not know
 //! leaves a tombstone.

@@ -256,7 +256,7 @@ impl Driver {
         self.push(turn);
     }
 
-    fn remember_key(&mut self, key: String, job: &JobId) {
+    pub(crate) fn remember_key(&mut self, key: String, job: &JobId) {
         if self.key_order.len() >= KEYS_MAX
             && let Some(oldest) = self.key_order.pop_front()
         {
@@ -293,7 +293,7 @@ impl Driver {
     }
 
     /// Makes a job; a panic of the engine comes back as its words.
-    fn create(
+    pub(crate) fn create(
         &mut self,
         turn: &mut Turn,
         app: Arc<WorkflowApp>,
@@ -352,7 +352,7 @@ impl Driver {
             }
             Ok(()) => Ok(()),
         };
-        turn.outputs.push(Output::Done(reply, outcome));
+        turn.outputs.push(Output::Done(reply, job, outcome));
         self.push(turn);
     }
 
@@ -475,7 +475,7 @@ impl Driver {
         self.step_with(turn, job, event, None)
     }
 
-    fn step_with(
+    pub(crate) fn step_with(
         &mut self,
         turn: &mut Turn,
         job: &JobId,

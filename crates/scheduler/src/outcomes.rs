@@ -17,11 +17,11 @@ use crate::poison;
 use crate::turn::{Output, Turn, answer};
 
 /// First wait before a batch that the database could not take is sent again; doubled up to [`AGAIN_MAX`].
-const AGAIN_FIRST: Duration = Duration::from_millis(50);
+pub(crate) const AGAIN_FIRST: Duration = Duration::from_millis(50);
 /// Longest wait between tries of the same batch.
-const AGAIN_MAX: Duration = Duration::from_secs(2);
+pub(crate) const AGAIN_MAX: Duration = Duration::from_secs(2);
 
-fn unknown() -> ApiError {
+pub(crate) fn unknown() -> ApiError {
     let words = "the database broke off while this was written: it may have happened or not; look, or repeat it with its Idempotency-Key";
     ApiError::new(ApiErrorKind::Unavailable, "HW1012", words)
 }
@@ -34,13 +34,13 @@ impl Driver {
         match outcome {
             CommitOutcome::Committed => self.committed(flight),
             CommitOutcome::Fenced(rows) => self.fenced(flight, &rows),
-            CommitOutcome::Rejected(why) => self.rejected(flight, &why).await,
+            CommitOutcome::Rejected(why) => Box::pin(self.rejected(flight, &why)).await,
             CommitOutcome::Unavailable(why) => self.again(flight, &why).await,
             CommitOutcome::Unknown(why) => self.unknown(flight, &why).await,
         }
     }
 
-    fn committed(&mut self, flight: Flight) {
+    pub(crate) fn committed(&mut self, flight: Flight) {
         for (shard, lines) in &flight.lines {
             if let Some(held) = self.memory.shards.get_mut(shard) {
                 held.pos += lines;
@@ -57,8 +57,10 @@ impl Driver {
         for output in turns.into_iter().flat_map(|turn| turn.outputs) {
             match output {
                 Output::Id(reply, job) => answer(reply, Ok(job)),
-                Output::Done(reply, outcome) => answer(reply, outcome),
-                Output::ToWorker(session, message) => self.sessions.send(session, message),
+                Output::Done(reply, _, outcome) => answer(reply, outcome),
+                Output::ToWorker(session, message) | Output::Acknowledge(session, _, message) => {
+                    self.sessions.send(session, message)
+                }
                 Output::Stop(worker, job, token) => {
                     if let Some(session) = self.sessions.of(&worker) {
                         self.sessions.send(session, ToWorker::Stop { job, token });
@@ -143,110 +145,6 @@ impl Driver {
         }
     }
 
-    /// The database refuses something in this batch for good: each turn goes alone, the guilty one's jobs stand aside.
-    async fn rejected(&mut self, flight: Flight, why: &str) {
-        tracing::warn!(turns = flight.turns.len(), why, "the database refuses a batch");
-        let mut poisoned: BTreeSet<JobId> = BTreeSet::new();
-        let mut rest = flight.turns;
-        rest.append(&mut self.pending);
-        self.pending_rows = 0;
-        for turn in rest {
-            if turn.jobs_touched().iter().any(|job| poisoned.contains(job)) {
-                turn.refuse(&quarantined_error());
-            } else {
-                self.flight = Some(self.flight_of(vec![turn]));
-                poisoned.extend(self.land_alone().await);
-            }
-        }
-    }
-
-    /// Brings a flight of one turn down, whatever that takes; answers the jobs that had to be set aside.
-    async fn land_alone(&mut self) -> BTreeSet<JobId> {
-        let mut aside = BTreeSet::new();
-        while let Some(mut flight) = self.flight.take() {
-            match flight.commit.as_mut().await {
-                CommitOutcome::Rejected(why) => {
-                    for turn in flight.turns {
-                        aside.extend(self.set_aside(turn, &why).await);
-                    }
-                }
-                other => {
-                    self.flight = Some(flight);
-                    Box::pin(self.landed(other)).await;
-                }
-            }
-        }
-        aside
-    }
-
-    /// Puts the jobs of a refused turn back to what is stored, and finds out which of its events is to blame: each goes alone.
-    async fn set_aside(&mut self, mut turn: Turn, why: &str) -> BTreeSet<JobId> {
-        let causes = turn.take_causes();
-        self.back_to_stored(turn.jobs_touched()).await;
-        let mut aside = BTreeSet::new();
-        if let [(job, event)] = causes.as_slice() {
-            aside.extend(self.blame(job, event, why).await);
-        } else {
-            for (job, event) in &causes {
-                aside.extend(self.alone(job, event).await);
-            }
-        }
-        let outputs = std::mem::take(&mut turn.outputs);
-        let mut rest = Turn::default();
-        rest.outputs = outputs.into_iter().filter_map(|output| spared(output, &aside)).collect();
-        self.release(vec![rest]);
-        aside
-    }
-
-    /// Steps and commits one event; answers the jobs that it had to be paid with.
-    async fn alone(&mut self, job: &JobId, event: &Event) -> BTreeSet<JobId> {
-        let mut turn = Turn::default();
-        self.absorb(&mut turn, job, event.clone());
-        let touched = turn.jobs_touched();
-        let mut flight = self.flight_of(vec![turn]);
-        match flight.commit.as_mut().await {
-            CommitOutcome::Committed => {
-                self.committed(flight);
-                BTreeSet::new()
-            }
-            CommitOutcome::Rejected(why) => {
-                self.back_to_stored(touched).await;
-                self.blame(job, event, &why).await
-            }
-            other => {
-                self.flight = Some(flight);
-                Box::pin(self.landed(other)).await;
-                Box::pin(self.land_alone()).await
-            }
-        }
-    }
-
-    /// Forgets what is in memory of these jobs and reads what is stored of them.
-    async fn back_to_stored(&mut self, jobs: BTreeSet<JobId>) {
-        self.keys.retain(|_, job| !jobs.contains(job));
-        for job in jobs {
-            self.ready.withdraw_job(&job);
-            self.memory.remove(&job);
-            self.memory.errands.retain(|errand| *errand.job() != job);
-            if let Ok(Some(stored)) = self.world.load(&job).await {
-                self.take_job(stored);
-            }
-        }
-    }
-
-    /// Quarantines a job for an event whose outcome the database refuses.
-    async fn blame(&mut self, job: &JobId, event: &Event, why: &str) -> BTreeSet<JobId> {
-        let mut aside = Turn::default();
-        let message = format!("the database refuses what `{}` leads to: {why}", event.name());
-        self.quarantine(&mut aside, job, event, poison::REFUSED, &message);
-        let mut flight = self.flight_of(vec![aside]);
-        match flight.commit.as_mut().await {
-            CommitOutcome::Committed => self.committed(flight),
-            other => tracing::error!(%job, ?other, "a quarantine could not be written"),
-        }
-        BTreeSet::from([job.clone()])
-    }
-
     /// Not in, and the database could not help it (a full disk, a restart): the same batch again, until it goes in.
     async fn again(&mut self, flight: Flight, why: &str) {
         tracing::error!(why, "the database cannot write now; trying again");
@@ -307,7 +205,7 @@ impl Driver {
     }
 
     /// Takes a stored job into memory and does what it still wants.
-    fn take_job(&mut self, stored: Stored) {
+    pub(crate) fn take_job(&mut self, stored: Stored) {
         let Stored { job: stored, source, kept } = stored;
         let id = stored.id().clone();
         let digest = stored.header.app.clone();
@@ -425,32 +323,5 @@ impl Driver {
             self.send_batch();
         }
         self.world.release(&self.memory.shards).await;
-    }
-}
-
-fn quarantined_error() -> ApiError {
-    let words = "the job was set aside just now, because the database refuses what an earlier event led to; see `howdah explain`";
-    ApiError::new(ApiErrorKind::Unavailable, poison::REFUSED, words)
-}
-
-/// What still leaves of a turn whose guilty jobs were set aside. Whoever asked about those is told; a worker's result counts
-/// as acknowledged, or it would come for ever (L-1).
-fn spared(output: Output, aside: &BTreeSet<JobId>) -> Option<Output> {
-    match output {
-        Output::Id(reply, job) if aside.contains(&job) => {
-            answer(reply, Err(quarantined_error()));
-            None
-        }
-        Output::Done(reply, _) if !aside.is_empty() => {
-            answer(reply, Err(quarantined_error()));
-            None
-        }
-        Output::ToWorker(session, ToWorker::Grants { pool, mut grants }) => {
-            grants.retain(|grant| !aside.contains(&grant.job));
-            Some(Output::ToWorker(session, ToWorker::Grants { pool, grants }))
-        }
-        Output::Outside(errand, _) if aside.contains(errand.job()) => None,
-        Output::Stop(_, ref job, _) if aside.contains(job) => None,
-        other => Some(other),
     }
 }

@@ -17,9 +17,12 @@ pub(crate) enum Output {
     /// An answer to a submit.
     Id(Reply<JobId>, JobId),
     /// An answer to a command.
-    Done(Reply<()>, Result<(), ApiError>),
+    Done(Reply<()>, JobId, Result<(), ApiError>),
     /// A message to a worker.
     ToWorker(SessionId, ToWorker),
+    /// The end of an attempt of this job is stored: its worker may forget it. Never leaves for a shard that was lost, since
+    /// then nothing is stored.
+    Acknowledge(SessionId, JobId, ToWorker),
     /// A stop for whoever holds the token now.
     Stop(model::WorkerId, JobId, model::Token),
     /// Work outside.
@@ -87,6 +90,18 @@ pub(crate) struct Turn {
     quarantined: Vec<QuarantinedEvent>,
     gone_jobs: Vec<JobId>,
     /// What leaves after the commit.
+    pub(crate) outputs: Vec<Output>,
+}
+
+/// What a turn was made of, and who waits for it.
+pub(crate) struct Parts {
+    /// The events from outside, in order.
+    pub(crate) causes: Vec<(JobId, Event)>,
+    /// Definitions that came with them.
+    pub(crate) apps: BTreeMap<AppDigest, Arc<AppSource>>,
+    /// Idempotency keys that came with them.
+    pub(crate) submissions: Vec<(String, JobId)>,
+    /// What was to leave.
     pub(crate) outputs: Vec<Output>,
 }
 
@@ -168,9 +183,14 @@ impl Turn {
         self.causes.push((job.clone(), event.clone()));
     }
 
-    /// The events from outside that it was made of.
-    pub(crate) fn take_causes(&mut self) -> Vec<(JobId, Event)> {
-        std::mem::take(&mut self.causes)
+    /// Takes it apart, so that it can be made again from what it was made of.
+    pub(crate) fn into_parts(self) -> Parts {
+        Parts {
+            causes: self.causes,
+            apps: self.apps,
+            submissions: self.submissions,
+            outputs: self.outputs,
+        }
     }
 
     /// Takes everything of these shards out; who waits for it learns that the shard is gone.
@@ -191,8 +211,9 @@ impl Turn {
         for output in self.outputs {
             match output {
                 Output::Id(reply, _) => answer(reply, Err(error.clone())),
-                Output::Done(reply, _) => answer(reply, Err(error.clone())),
+                Output::Done(reply, ..) => answer(reply, Err(error.clone())),
                 Output::ToWorker(..)
+                | Output::Acknowledge(..)
                 | Output::Stop(..)
                 | Output::Outside(..)
                 | Output::Ring(..) => {}
@@ -202,7 +223,7 @@ impl Turn {
 }
 
 /// What became of a request whose shard was lost before its commit.
-fn moved() -> ApiError {
+pub(crate) fn moved() -> ApiError {
     ApiError::new(
         ApiErrorKind::Unavailable,
         "HW1010",
@@ -224,7 +245,11 @@ fn without(
             grants.retain(|grant| !gone.contains(&grant.shard));
             Some(Output::ToWorker(session, ToWorker::Grants { pool, grants }))
         }
-        Output::Stop(_, ref job, _) if !kept(job) => None,
+        Output::Done(reply, job, _) if !kept(&job) => {
+            answer(reply, Err(moved()));
+            None
+        }
+        Output::Acknowledge(_, ref job, _) | Output::Stop(_, ref job, _) if !kept(job) => None,
         Output::Outside(ref errand, _) if !kept(errand.job()) => None,
         Output::Ring(_, shard) if gone.contains(&shard) => None,
         other => Some(other),

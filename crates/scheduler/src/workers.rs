@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use engine::Event;
-use model::{JobId, NodeName};
+use model::{AttemptResult, Failure, JobId, NodeName, Success};
+use ports::store::normalised;
 use ports::work::{CLAIM_TOKENS_MAX, FromWorker, Grant, Hello, ToWorker};
 use tokio::sync::mpsc;
 
@@ -11,6 +12,11 @@ use crate::drive::Driver;
 use crate::inbox::SessionId;
 use crate::poison;
 use crate::turn::{Output, Turn};
+
+/// Bytes kept of a message, a code or an id that a worker tells.
+const TEXT_BYTES_MAX: usize = 64 << 10;
+/// Bytes kept of captured output and of lists of ids: what a supervisor captures at most.
+const DATA_BYTES_MAX: usize = 16 << 20;
 
 impl Driver {
     pub(crate) fn opened(
@@ -75,6 +81,7 @@ impl Driver {
             FromWorker::Claim { pool, tokens } => self.claim(&mut turn, session, &pool, tokens),
             FromWorker::Beat { .. } => {}
             FromWorker::Progressed { job, action, token, external_id, console_url } => {
+                let [external_id, console_url] = [external_id, console_url].map(short);
                 self.absorb(
                     &mut turn,
                     &job,
@@ -83,24 +90,30 @@ impl Driver {
             }
             FromWorker::Finish { job, action, token, result, next } => {
                 self.world.metrics.finished(&result);
+                let result = storable(result);
                 self.absorb(
                     &mut turn,
                     &job,
                     Event::Finished { action, token: token.clone(), result },
                 );
-                turn.outputs
-                    .push(Output::ToWorker(session, ToWorker::FinishAcknowledged { token }));
+                self.acknowledge(&mut turn, session, job, ToWorker::FinishAcknowledged { token });
                 if let Some((pool, tokens)) = next {
                     self.claim(&mut turn, session, &pool, tokens);
                 }
             }
             FromWorker::Stopped { job, token } => {
                 self.absorb(&mut turn, &job, Event::Stopped { token: token.clone() });
-                turn.outputs
-                    .push(Output::ToWorker(session, ToWorker::StoppedAcknowledged { token }));
+                self.acknowledge(&mut turn, session, job, ToWorker::StoppedAcknowledged { token });
             }
         }
         self.push(turn);
+    }
+
+    /// What was told of a job of another scheduler's stays with the worker, for that one to hear.
+    fn acknowledge(&self, turn: &mut Turn, session: SessionId, job: JobId, message: ToWorker) {
+        if self.memory.shards.contains_key(&job.shard(self.cluster.shards)) {
+            turn.outputs.push(Output::Acknowledge(session, job, message));
+        }
     }
 
     /// Late binding: the best offers of the pool, one a token. A repeated token gets what it got.
@@ -183,5 +196,35 @@ impl Driver {
             epoch: self.memory.shards.get(&shard)?.epoch,
             traceparent: None,
         })
+    }
+}
+
+/// A text as both databases store it.
+fn short(text: Option<String>) -> Option<String> {
+    text.map(|text| normalised(&text, TEXT_BYTES_MAX))
+}
+
+fn long(text: Option<String>) -> Option<String> {
+    text.map(|text| normalised(&text, DATA_BYTES_MAX))
+}
+
+/// A result whose texts every database takes.
+fn storable(result: AttemptResult) -> AttemptResult {
+    match result {
+        AttemptResult::Succeeded(success) => AttemptResult::Succeeded(Success {
+            data: long(success.data),
+            stats: long(success.stats),
+            external_child_ids: long(success.external_child_ids),
+            external_id: short(success.external_id),
+            external_status: short(success.external_status),
+        }),
+        AttemptResult::Failed(failure) => AttemptResult::Failed(Failure {
+            code: normalised(&failure.code, TEXT_BYTES_MAX),
+            message: normalised(&failure.message, TEXT_BYTES_MAX),
+            data: long(failure.data),
+            external_id: short(failure.external_id),
+            external_status: short(failure.external_status),
+            ..failure
+        }),
     }
 }

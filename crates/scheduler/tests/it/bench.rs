@@ -8,8 +8,8 @@ use std::time::Duration;
 use engine::{Event, replay};
 use files_local::{LocalFiles, SystemClock, SystemEntropy};
 use model::{
-    AppDigest, AttemptResult, Configuration, JobId, JobStatus, Success, Token, WorkerId,
-    WorkflowApp, WorkflowJob,
+    AppDigest, Attempt, AttemptResult, Configuration, JobId, JobStatus, NodeName, Run, Success,
+    Token, WorkerId, WorkflowApp, WorkflowJob,
 };
 use ports::api::{SchedulerApi, SubmitRequest};
 use ports::bell::{Bells, LocalBells};
@@ -120,13 +120,37 @@ pub(crate) fn request(app: &Path, conf: &[(&str, &str)], key: Option<&str>) -> S
     SubmitRequest { conf: all, user: "joe".to_owned(), start: true, key: key.map(str::to_owned) }
 }
 
-/// Results that nobody has acknowledged yet.
-pub(crate) type Spool = Arc<Mutex<BTreeMap<Token, FromWorker>>>;
+/// What a worker keeps: results that nobody has acknowledged yet, and, as a witness, what it was granted under which token.
+#[derive(Default)]
+pub(crate) struct Kept {
+    results: BTreeMap<Token, FromWorker>,
+    granted: BTreeMap<(JobId, NodeName, Run, Attempt), Token>,
+    doubled: Vec<String>,
+}
+
+/// Shared by a worker with itself elsewhere.
+pub(crate) type Spool = Arc<Mutex<Kept>>;
+
+impl Kept {
+    fn grant(&mut self, grant: &Grant) {
+        let attempt = (grant.job.clone(), grant.action.clone(), grant.run, grant.attempt);
+        let before = self.granted.insert(attempt, grant.token.clone());
+        if before.is_some_and(|token| token != grant.token) {
+            self.doubled.push(format!("{} {} {:?}", grant.job, grant.action, grant.attempt));
+        }
+    }
+}
+
+/// No attempt was given out under two tokens.
+pub(crate) fn check_granted_once(spool: &Spool) {
+    let kept = spool.lock().unwrap();
+    assert!(kept.doubled.is_empty(), "given out twice: {:?}", kept.doubled);
+}
 
 /// Comes back when it is cut off, lists the results that nobody acknowledged, and repeats them.
 async fn work(handle: Handle, bells: Arc<LocalBells>, name: &str, spool: Spool) {
     for incarnation in 1.. {
-        let held = spool.lock().unwrap().keys().cloned().collect();
+        let held = spool.lock().unwrap().results.keys().cloned().collect();
         let pools = vec!["default".to_owned()];
         let hello = Hello { worker: WorkerId::new(name), incarnation, pools, held };
         let Ok(session) = handle.open(hello).await else { return };
@@ -137,8 +161,11 @@ async fn work(handle: Handle, bells: Arc<LocalBells>, name: &str, spool: Spool) 
 async fn serve(mut session: Session, bells: &LocalBells, spool: &Spool) {
     let mut listener = bells.listen(&["default".to_owned()]);
     let mut slow = tokio::time::interval(Duration::from_millis(200));
-    let waiting: Vec<FromWorker> = spool.lock().unwrap().values().cloned().collect();
-    for finish in waiting {
+    let waiting: Vec<FromWorker> = spool.lock().unwrap().results.values().cloned().collect();
+    for mut finish in waiting {
+        if let FromWorker::Finish { next, .. } = &mut finish {
+            *next = None;
+        }
         let _cut_off = session.to_scheduler.send(finish).await;
     }
     loop {
@@ -150,16 +177,17 @@ async fn serve(mut session: Session, bells: &LocalBells, spool: &Spool) {
                 Some(ToWorker::Grants { grants, .. }) => {
                     for grant in grants {
                         let token = grant.token.clone();
+                        spool.lock().unwrap().grant(&grant);
                         let message = finish(grant);
-                        spool.lock().unwrap().insert(token, message.clone());
+                        spool.lock().unwrap().results.insert(token, message.clone());
                         let _cut_off = session.to_scheduler.send(message).await;
                     }
                 }
                 Some(ToWorker::Stop { job, token }) => {
-                    spool.lock().unwrap().remove(&token);
+                    spool.lock().unwrap().results.remove(&token);
                     let _cut_off = session.to_scheduler.send(FromWorker::Stopped { job, token }).await;
                 }
-                Some(ToWorker::FinishAcknowledged { token }) => { spool.lock().unwrap().remove(&token); }
+                Some(ToWorker::FinishAcknowledged { token }) => { spool.lock().unwrap().results.remove(&token); }
                 Some(ToWorker::StoppedAcknowledged { .. }) => {}
                 None => return,
             },

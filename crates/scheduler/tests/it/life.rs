@@ -259,3 +259,45 @@ async fn a_fork_of_a_thousand_joins() {
         .unwrap();
     running.stop().await;
 }
+
+/// PostgreSQL refuses NUL in texts; what a worker tells is stored without, and nobody is set aside for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_worker_tells_is_stored_without_nul() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::start(sqlite(dir.path()).await, "a").await;
+    let job = running.submit(&chain(dir.path(), 1), &[]).await;
+    let hello = Hello {
+        worker: model::WorkerId::new("w1"),
+        incarnation: 1,
+        pools: vec!["default".to_owned()],
+        held: Vec::new(),
+    };
+    let mut session = running.handle.open(hello).await.unwrap();
+    let claim = FromWorker::Claim { pool: "default".to_owned(), tokens: tokens(1) };
+    session.to_scheduler.send(claim).await.unwrap();
+    let grant = loop {
+        match session.from_scheduler.recv().await.unwrap() {
+            ToWorker::Grants { mut grants, .. } if !grants.is_empty() => break grants.remove(0),
+            _ => {}
+        }
+    };
+    let told = model::Success {
+        data: Some("a=\0b\n".to_owned()),
+        external_id: Some("4711\0".to_owned()),
+        ..model::Success::default()
+    };
+    let finish = FromWorker::Finish {
+        job: grant.job,
+        action: grant.action,
+        token: grant.token,
+        result: model::AttemptResult::Succeeded(told),
+        next: None,
+    };
+    session.to_scheduler.send(finish).await.unwrap();
+    assert_eq!(running.ended(&job).await, JobStatus::Succeeded);
+    let stored = check_replay(&*running.store, &job).await;
+    let action = stored.action(&NodeName::new("a1")).unwrap();
+    assert_eq!(action.external_id.as_deref(), Some("4711\u{fffd}"));
+    assert_eq!(action.data.as_deref(), Some("a=\u{fffd}b\n"));
+    assert!(running.store.quarantined(10).await.unwrap().is_empty());
+}

@@ -11,7 +11,8 @@ use ports::store::Store;
 use store_sql::PostgresStore;
 
 use crate::bench::{
-    Running, Spool, chain, check_dense, check_replay, new_cluster, request, sqlite,
+    Running, Spool, chain, check_dense, check_granted_once, check_replay, new_cluster, request,
+    sqlite,
 };
 
 /// How long they fight; `HOWDAH_LONG=1` makes it a minute.
@@ -92,6 +93,7 @@ async fn two_schedulers_take_shards_from_each_other_under_load() {
         assert_eq!(last.ended(job).await, JobStatus::Succeeded, "after {rounds} rounds");
         check_replay(&*last.store, job).await;
     }
+    check_granted_once(&spool);
     check_dense(&*last.store).await;
     assert!(
         rounds > 10 && jobs.len() > 50 && refused > 0,

@@ -12,7 +12,9 @@ use ports::store::{
     QuarantinedEvent, ShardState, Store, StoreError,
 };
 
-use crate::bench::{Running, chain, check_dense, check_replay, request, sqlite};
+use crate::bench::{
+    Running, Spool, chain, check_dense, check_granted_once, check_replay, request, sqlite,
+};
 
 /// What the wrapper does with a batch.
 enum Whim {
@@ -155,7 +157,8 @@ async fn a_job_whose_rows_are_refused_stands_aside_and_the_others_go_on() {
     for _ in 0..12 {
         jobs.push(running.submit(&app, &[]).await);
     }
-    let _worker = running.work("w1");
+    let spool = Spool::default();
+    let _workers = [running.work_with("w1", Arc::clone(&spool)), running.work("w2")];
     for job in &jobs {
         let status = running
             .reached(job, |status| status.is_terminal() || status == JobStatus::Suspended)
@@ -174,7 +177,53 @@ async fn a_job_whose_rows_are_refused_stands_aside_and_the_others_go_on() {
         );
     }
     assert_eq!(running.store.quarantined(10).await.unwrap().len(), 1);
+    check_granted_once(&spool);
     check_dense(&*running.store).await;
+}
+
+/// Refusals, lost shards and broken lines of the database at the same time: whatever was computed from what did not go in is
+/// computed anew, and nothing is given out twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_among_broken_commits_double_nothing() {
+    for seed in 0..6_u32 {
+        let dir = tempfile::tempdir().unwrap();
+        let poisonous = |batch: &Batch| {
+            let poisoned = |row: &ports::store::ActionRow| {
+                let serial: u32 = row.job.as_str()[..7].parse().unwrap();
+                serial % 5 == 1 && row.action.name == NodeName::new("a3")
+            };
+            batch.actions.iter().any(poisoned)
+        };
+        let store = moody(sqlite(dir.path()).await, move |nth, batch| match nth {
+            _ if poisonous(batch) => Whim::Refuse,
+            _ if (nth + seed) % 11 == 9 => Whim::Forget { written: seed % 2 == 0 },
+            _ if (nth + seed) % 13 == 7 => Whim::Stall,
+            _ => Whim::Pass,
+        });
+        let running = Running::start(store, "a").await;
+        let app = chain(dir.path(), 5);
+        let mut jobs = Vec::new();
+        for _ in 0..15 {
+            jobs.extend(running.handle.submit(request(&app, &[], None)).await);
+        }
+        let spool = Spool::default();
+        let _worker = running.work_with("w1", Arc::clone(&spool));
+        let mut aside = 0;
+        for job in &jobs {
+            let status = running
+                .reached(job, |status| status.is_terminal() || status == JobStatus::Suspended)
+                .await;
+            let serial: u32 = job.as_str()[..7].parse().unwrap();
+            let poisoned = serial % 5 == 1;
+            aside += u32::from(poisoned);
+            let expected = if poisoned { JobStatus::Suspended } else { JobStatus::Succeeded };
+            assert_eq!(status, expected, "{job}, seed {seed}");
+            check_replay(&*running.store, job).await;
+        }
+        assert!(aside > 0, "no job was poisoned, seed {seed}");
+        check_granted_once(&spool);
+        check_dense(&*running.store).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -185,7 +234,8 @@ async fn a_commit_of_unknown_outcome_is_followed_by_a_new_take_and_nothing_is_lo
             if nth % 7 == 6 { Whim::Forget { written } } else { Whim::Pass }
         });
         let running = Running::start(store, "a").await;
-        let _worker = running.work("w1");
+        let spool = Spool::default();
+        let _worker = running.work_with("w1", Arc::clone(&spool));
         let app = chain(dir.path(), 6);
         let mut jobs = Vec::new();
         for _ in 0..20 {
@@ -196,6 +246,7 @@ async fn a_commit_of_unknown_outcome_is_followed_by_a_new_take_and_nothing_is_lo
             assert_eq!(running.ended(job).await, JobStatus::Succeeded, "written: {written}");
             check_replay(&*running.store, job).await;
         }
+        check_granted_once(&spool);
         check_dense(&*running.store).await;
         let epochs = running.store.shards().await.unwrap();
         assert!(epochs.iter().any(|row| row.epoch.0 > 1), "no shard was taken again");
