@@ -1,12 +1,14 @@
 //! Where an attempt lives on the worker's disk.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use files_local::file_name_of;
 use ports::work::Grant;
+
+use crate::users::Account;
 
 /// Between making a parent and making the directory in it, the clean-up of a sibling may take the parent away again.
 const CREATE_TRIES_MAX: usize = 5;
@@ -78,6 +80,21 @@ impl AttemptDir {
                 made => return made.and_then(|()| fs::create_dir(self.work())),
             }
         }
+    }
+
+    /// Gives the working directory and the copies to the user whom the program runs as. The directories above can be
+    /// passed through then, but not listed; what else is in them stays the worker's.
+    pub(crate) fn give_to(&self, account: &Account) -> io::Result<()> {
+        const PASSED_THROUGH: u32 = 0o711;
+        const PRIVATE: u32 = 0o700;
+        fs::create_dir(self.cache())?;
+        for given in [self.work(), self.cache()] {
+            fs::set_permissions(&given, Permissions::from_mode(PRIVATE))?;
+            chown(&given, Some(account.uid), Some(account.gid))?;
+        }
+        [self.path(), self.action_dir(), self.job_dir()]
+            .into_iter()
+            .try_for_each(|dir| fs::set_permissions(dir, Permissions::from_mode(PASSED_THROUGH)))
     }
 
     /// Removes the directory, and its parents when they are empty then. For an attempt that does not run.

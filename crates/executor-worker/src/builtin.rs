@@ -2,6 +2,12 @@
 //!
 //! The parent leaves an order in the attempt directory, the child an answer: the [`AttemptResult`] as JSON, which the
 //! supervisor captures into its own result, so that it is as safe as an exit code.
+//!
+//! The child itself is the worker's: order and answer are not for the job's user, and the order holds the mail server's
+//! password. What a worker that runs attempts as their submitters ([`crate::RunAs`]) does for the user is done as the
+//! user inside of it: all of `fs`, and all of `email`, with the attachments that it reads. `ssh` runs as the worker's
+//! own user, as Oozie's server does: the keys are its own; the user only names the account on the other host.
+//! `noop` has no process.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -21,6 +27,7 @@ use crate::actions::{self, email, fs as fs_action, ssh};
 use crate::attempt_dir::AttemptDir;
 use crate::config::{Config, MailConfig, SshConfig};
 use crate::failure::{Refusal, of_worker};
+use crate::users::{Account, block_on_as};
 
 /// The first argument that makes a program hand over to [`run_builtin`].
 pub const BUILTIN_ARGUMENT: &str = "__action";
@@ -38,6 +45,8 @@ pub(crate) struct Order {
     pub(crate) ssh: SshConfig,
     /// See [`AttemptDir::recovery_marker`].
     pub(crate) recovery_marker: PathBuf,
+    /// Whom to act as; `None`: as this process.
+    pub(crate) account: Option<Account>,
     answer: PathBuf,
 }
 
@@ -47,6 +56,7 @@ pub(crate) fn plan(
     grant: &Grant,
     dir: &AttemptDir,
     conf: &Configuration,
+    account: Option<&Account>,
     capture_output: bool,
 ) -> Result<Plan, Refusal> {
     let order = Order {
@@ -54,6 +64,7 @@ pub(crate) fn plan(
         mail: config.mail.clone(),
         ssh: config.ssh.clone(),
         recovery_marker: dir.recovery_marker(grant),
+        account: account.cloned(),
         answer: dir.answer(),
     };
     write_private(&dir.order(), &order)
@@ -76,6 +87,7 @@ pub fn run_builtin_with(
     files: &dyn Files,
     arguments: impl IntoIterator<Item = OsString>,
 ) -> ExitCode {
+    supervisor::take_name();
     let ran = match arguments.into_iter().next() {
         Some(attempt_dir) => run(files, Path::new(&attempt_dir)),
         None => Err(io::Error::other("no attempt directory was given")),
@@ -93,25 +105,29 @@ fn run(files: &dyn Files, attempt_dir: &Path) -> io::Result<()> {
     let mut text = Vec::new();
     File::open(attempt_dir.join("order.json"))?.take(ORDER_BYTES_MAX).read_to_end(&mut text)?;
     let order: Order = serde_json::from_slice(&text)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(perform(files, &order));
+    let result = perform(files, &order).unwrap_or_else(|failure| AttemptResult::Failed(*failure));
     if let AttemptResult::Failed(failure) = &result {
         say(&mut io::stderr(), &format!("{}: {}", failure.code, failure.message));
     }
     write_private(&order.answer, &result)
 }
 
-async fn perform(files: &dyn Files, order: &Order) -> AttemptResult {
-    match actions::read(&order.grant) {
-        Ok(ActionSpec::Fs(spec)) => fs_action::perform(files, order, &spec).await,
-        Ok(ActionSpec::Email(spec)) => email::perform(files, order, &spec).await,
-        Ok(ActionSpec::Ssh(spec)) => ssh::perform(order, &spec).await,
-        Ok(_) => {
+fn perform(files: &dyn Files, order: &Order) -> Result<AttemptResult, Refusal> {
+    match actions::read(&order.grant)? {
+        ActionSpec::Fs(spec) => fs_action::perform(files, order, &spec),
+        ActionSpec::Email(spec) => {
+            block_on_as(order.account.as_ref(), email::perform(files, order, &spec))
+        }
+        ActionSpec::Ssh(spec) => block_on_as(None, ssh::perform(order, &spec)),
+        ActionSpec::Shell(_)
+        | ActionSpec::Java(_)
+        | ActionSpec::SubWorkflow(_)
+        | ActionSpec::Noop
+        | ActionSpec::Unavailable { .. } => {
             let error =
                 io::Error::other(format!("`{}` is not a built-in action", order.grant.kind));
-            AttemptResult::Failed(*of_worker("cannot run the order", &error))
+            Err(of_worker("cannot run the order", &error))
         }
-        Err(failure) => AttemptResult::Failed(*failure),
     }
 }
 

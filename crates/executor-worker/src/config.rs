@@ -13,6 +13,9 @@ use crate::metrics::Metrics;
 const LOG_BYTES_MAX: u64 = 64 << 20;
 /// `oozie.action.max.output.data` (gotcha 26).
 const CAPTURE_OUTPUT_BYTES_MAX: u64 = 2048;
+/// The most that [`Config::capture_output_bytes_max`] can be: a supervisor holds a captured output in memory, and the
+/// database keeps it.
+pub const CAPTURE_OUTPUT_BYTES_LIMIT: u64 = supervisor::CAPTURE_BYTES_MAX;
 /// Between SIGTERM and SIGKILL, as YARN's node manager counts it by far, since actions clean up after themselves.
 const KILL_GRACE_MS: u64 = 10_000;
 /// Where programs are found when the environment says nothing.
@@ -31,11 +34,14 @@ pub struct Config {
     pub work_dir: PathBuf,
     /// Where what attempts print is kept, in the layout of [`files_local::log_dir`].
     pub log_root: PathBuf,
-    /// The program that takes `__supervise` and [`crate::BUILTIN_ARGUMENT`].
+    /// The program that takes `__supervise` and [`crate::BUILTIN_ARGUMENT`]. It is opened when the worker starts, and its
+    /// file may be replaced or deleted from then on.
     pub supervisor: PathBuf,
+    /// Whom attempts run as.
+    pub run_as: RunAs,
     /// Bytes kept of each stream of an attempt.
     pub log_bytes_max: u64,
-    /// Bytes that a captured output may have; a longer one fails its action.
+    /// Bytes that a captured output may have, at most [`CAPTURE_OUTPUT_BYTES_LIMIT`]; a longer one fails its action.
     pub capture_output_bytes_max: u64,
     /// Milliseconds between SIGTERM and SIGKILL when an attempt is stopped.
     pub kill_grace_ms: u64,
@@ -68,6 +74,7 @@ impl Config {
             work_dir,
             log_root,
             supervisor,
+            run_as: RunAs::Submitter,
             log_bytes_max: LOG_BYTES_MAX,
             capture_output_bytes_max: CAPTURE_OUTPUT_BYTES_MAX,
             kill_grace_ms: KILL_GRACE_MS,
@@ -78,6 +85,17 @@ impl Config {
             metrics: Metrics::default(),
         }
     }
+}
+
+/// Whom attempts run as. `noop` actions run nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunAs {
+    /// As the user who submitted the job. It must exist on this host, and be the worker's own unless the worker is root;
+    /// an attempt of any other fails with HW2008.
+    Submitter,
+    /// As the worker's own user, whoever submitted the job.
+    Worker,
 }
 
 /// The server that `email` actions send by: Oozie's `oozie.email.*` properties.

@@ -20,6 +20,8 @@ pub(crate) const BAD_FILE: &str = "HW2005";
 pub(crate) const WORKER_TROUBLE: &str = "HW2006";
 /// Somebody outside Howdah ended the attempt.
 pub(crate) const STOPPED_FROM_OUTSIDE: &str = "HW2007";
+/// The worker may not or cannot run the attempt as its user.
+pub(crate) const CANNOT_RUN_AS: &str = "HW2008";
 /// The file system has no such operation.
 pub(crate) const NOT_SUPPORTED: &str = "HW3001";
 /// No adapter serves the scheme.

@@ -9,8 +9,8 @@ use supervisor::{Captured, Outcome, Stage, StopCause};
 use crate::actions::{self, java, shell};
 use crate::config::Config;
 use crate::failure::{
-    LAUNCHED_FAILED, LAUNCHED_MINUS_ONE, LOST, Refusal, STOPPED_FROM_OUTSIDE, TIMED_OUT,
-    WORKER_TROUBLE, at_start, launched,
+    CANNOT_RUN_AS, LAUNCHED_FAILED, LAUNCHED_MINUS_ONE, LOST, Refusal, STOPPED_FROM_OUTSIDE,
+    TIMED_OUT, WORKER_TROUBLE, at_start, launched,
 };
 
 /// What is told to the scheduler.
@@ -20,6 +20,17 @@ pub(crate) enum Ending {
     Result(AttemptResult),
     /// `Stopped`.
     Stopped,
+}
+
+impl Ending {
+    /// For the numbers.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Ending::Result(AttemptResult::Succeeded(_)) => "succeeded",
+            Ending::Result(AttemptResult::Failed(_)) => "failed",
+            Ending::Stopped => "stopped",
+        }
+    }
 }
 
 /// Which program ran, and what was asked of it.
@@ -139,6 +150,10 @@ fn ended_otherwise(outcome: &Outcome, ended: &supervisor::AttemptResult) -> Refu
         Outcome::Stopped { .. } => {
             let message = "the attempt was ended from outside, as at a shutdown of its host";
             launched(ErrorClass::Error, STOPPED_FROM_OUTSIDE, message)
+        }
+        Outcome::StartFailed { stage: Stage::RunAs, message, .. } => {
+            let message = format!("{message}; give the worker the right to switch users");
+            at_start(ErrorClass::Error, CANNOT_RUN_AS, message)
         }
         Outcome::StartFailed { message, .. } => {
             at_start(ErrorClass::Transient, WORKER_TROUBLE, message.clone())

@@ -13,7 +13,7 @@ use ports::clock::Clock;
 use ports::crash;
 use ports::files::Files;
 use ports::work::Grant;
-use supervisor::{Running, State, SupervisorExit};
+use supervisor::{Binary, Plan, Running, State, SupervisorExit};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::failure::{Refusal, WORKER_TROUBLE, at_start, of_worker};
 use crate::outcome::{self, Ending};
 use crate::spool::{Entry, EntryState, Spool};
+use crate::users::{Account, account_for, block_on_as, check_entry};
 
 /// Copying what an attempt needs takes no longer, or its file system is not well.
 const PREPARE_MAX: Duration = Duration::from_secs(600);
@@ -45,6 +46,7 @@ const REMAINS_INTERVAL: Duration = Duration::from_secs(5);
 /// What all attempts of a worker share.
 pub(crate) struct Context {
     pub(crate) config: Config,
+    pub(crate) binary: Binary,
     pub(crate) files: Arc<dyn Files>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) spool: Spool,
@@ -125,23 +127,47 @@ impl Attempt {
     }
 
     async fn prepare(&self) -> Result<(), Refusal> {
-        let dir = self.dir.clone();
-        blocking(move || dir.create())
-            .await
-            .map_err(|error| of_worker("cannot make the directory of the attempt", &error))?;
-        let context = &self.context;
-        let planning = actions::plan(context, &self.grant, &self.dir);
-        let plan = timeout(PREPARE_MAX, planning).await.unwrap_or_else(|_| {
-            let message = format!(
-                "the files of the attempt were not in place after {} s",
-                PREPARE_MAX.as_secs()
-            );
-            Err(at_start(ErrorClass::Transient, WORKER_TROUBLE, message))
-        })?;
+        let account = self.make_directories().await?;
+        let plan = self.plan(account).await?;
         let dir = self.dir.clone();
         blocking(move || plan.write(dir.path()))
             .await
             .map_err(|error| of_worker("cannot write the plan", &error))
+    }
+
+    /// Answers the account that the attempt runs as.
+    async fn make_directories(&self) -> Result<Option<Account>, Refusal> {
+        let (context, grant, dir) =
+            (Arc::clone(&self.context), Arc::clone(&self.grant), self.dir.clone());
+        blocking(move || {
+            let account = account_for(context.config.run_as, &grant.user, &context.host)?;
+            dir.create()
+                .and_then(|()| account.iter().try_for_each(|account| dir.give_to(account)))
+                .map_err(|error| of_worker("cannot make the directory of the attempt", &error))?;
+            fs::create_dir_all(actions::log_dir(&context.config, &grant))
+                .map_err(|error| of_worker("cannot make the directory of the logs", &error))?;
+            Ok(account)
+        })
+        .await
+    }
+
+    async fn plan(&self, account: Option<Account>) -> Result<Plan, Refusal> {
+        let (context, grant, dir) =
+            (Arc::clone(&self.context), Arc::clone(&self.grant), self.dir.clone());
+        let (is_other, planned_for) =
+            (account.is_some() && actions::is_launched(&grant), account.clone());
+        let planning = async move {
+            if is_other {
+                check_entry(&dir.work())?;
+            }
+            let plan = actions::plan(&context, &grant, &dir, planned_for.as_ref());
+            timeout(PREPARE_MAX, plan).await.unwrap_or_else(|_| Err(too_late()))
+        };
+        if is_other {
+            blocking(move || block_on_as(account.as_ref(), planning)).await.flatten()
+        } else {
+            planning.await
+        }
     }
 
     async fn start(&self) -> Ending {
@@ -160,9 +186,9 @@ impl Attempt {
 
     /// `None`: another supervisor was at it, and has claimed nothing yet.
     async fn start_once(&self) -> Result<Option<Ending>, Refusal> {
-        let (program, dir) = (self.context.config.supervisor.clone(), self.dir.clone());
+        let (context, dir) = (Arc::clone(&self.context), self.dir.clone());
         crash::point("before_spawn");
-        let started = blocking(move || supervisor::start(&program, dir.path())).await;
+        let started = blocking(move || supervisor::start(&context.binary, dir.path())).await;
         let mut running =
             started.map_err(|error| of_worker("cannot start a supervisor", &error))?;
         crash::point("after_spawn");
@@ -327,8 +353,7 @@ impl Attempt {
 
     /// A failure before the start is in nobody's log, so it is put into the attempt's.
     async fn tell_reader(&self, failure: &Failure) {
-        let logs =
-            files_local::log_dir(&self.context.config.log_root, &actions::log_key(&self.grant));
+        let logs = actions::log_dir(&self.context.config, &self.grant);
         let line = format!("howdah: {}: {}\n", failure.code, failure.message);
         let write = move || {
             fs::create_dir_all(&logs)?;
@@ -350,6 +375,12 @@ impl Attempt {
 
 fn failed(failure: &Failure) -> Ending {
     Ending::Result(AttemptResult::Failed(failure.clone()))
+}
+
+fn too_late() -> Refusal {
+    let message =
+        format!("the files of the attempt were not in place after {} s", PREPARE_MAX.as_secs());
+    at_start(ErrorClass::Transient, WORKER_TROUBLE, message)
 }
 
 fn never_claimed(exit: Option<SupervisorExit>) -> Refusal {

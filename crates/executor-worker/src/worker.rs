@@ -9,29 +9,31 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{AttemptResult, ErrorClass, JobId, NodeName, Nonce, Success, Token};
-use ports::bell::{Bells, Listener};
+use model::{AttemptResult, ErrorClass, JobId, Nonce, Success, Token};
+use ports::bell::Bells;
 use ports::clock::{Clock, Entropy};
 use ports::crash;
 use ports::files::Files;
 use ports::work::{FromWorker, Grant, Hello, Session, ToWorker, WorkSource};
 use tokio::sync::mpsc;
 use tokio::task::{self, JoinHandle, JoinSet};
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::actions::NOOP;
-use crate::attempt_dir::{self, AttemptDir};
+use crate::attempt_dir::AttemptDir;
+use crate::begin::{self, Found};
 use crate::claim::{Mint, Slots};
 use crate::config::Config;
 use crate::failure::{WORKER_TROUBLE, at_start};
+use crate::held::{Held, HeldState};
 use crate::outcome::Ending;
-use crate::spool::{Entry, EntryState, Spool};
+use crate::session;
+use crate::spool::{Entry, EntryState};
 use crate::supervise::{Attempt, Context, Progress};
 use crate::tombstones::Tombstones;
 
@@ -39,13 +41,6 @@ use crate::tombstones::Tombstones;
 const ASK_INTERVAL: Duration = Duration::from_millis(500);
 /// Between two beats.
 const BEAT_INTERVAL: Duration = Duration::from_secs(5);
-/// A scheduler that takes a session does so after at most one round trip.
-const OPEN_MAX: Duration = Duration::from_secs(10);
-/// Between tries to open a session: the first, and the longest; each with jitter, so that workers do not come in step.
-const RECONNECT_MS_MIN: u64 = 20;
-const RECONNECT_MS_MAX: u64 = 5_000;
-/// Between tries to open the working directory.
-const OPEN_DIR_INTERVAL: Duration = Duration::from_secs(5);
 /// Messages that wait for a slow scheduler; one that is slower is left, and told everything anew.
 const OUTBOX_MAX: usize = 16_384;
 /// News from tasks that wait for the loop; the tasks wait too when it is full.
@@ -90,67 +85,14 @@ impl Worker {
 }
 
 async fn work(config: Config, ports: Ports) {
-    let (spool, entries, orphans) = open_directory(&config).await;
+    let Found { binary, spool, entries, orphans } = begin::find(&config).await;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let (files, clock) = (Arc::clone(&ports.files), Arc::clone(&ports.clock));
-    let context = Arc::new(Context { config, files, clock, spool, host });
-    task::spawn_blocking(move || remove_orphans(&orphans));
+    let context = Arc::new(Context { config, binary, files, clock, spool, host });
+    task::spawn_blocking(move || begin::remove_orphans(&orphans));
     let (mut actor, inputs) = Actor::new(context, ports);
     actor.remember(entries);
     actor.run(inputs).await;
-}
-
-/// Tries until the directory can be used: a worker without one can neither run nor report anything.
-async fn open_directory(config: &Config) -> (Spool, Vec<Entry>, Vec<AttemptDir>) {
-    loop {
-        let work_dir = config.work_dir.clone();
-        let opened = task::spawn_blocking(move || {
-            let spool = Spool::open(&work_dir)?;
-            let entries = spool.load()?;
-            let known: Vec<AttemptDir> =
-                entries.iter().map(|entry| AttemptDir::of(&work_dir, &entry.grant)).collect();
-            let orphans = attempt_dir::all(&work_dir)
-                .into_iter()
-                .filter(|dir| !known.contains(dir))
-                .collect();
-            Ok((spool, entries, orphans))
-        });
-        match opened.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            Ok(opened) => return opened,
-            Err(error) => {
-                warn!(work_dir = %config.work_dir.display(), error = %error, "working directory cannot be used, trying again");
-                sleep(OPEN_DIR_INTERVAL).await;
-            }
-        }
-    }
-}
-
-/// Directories that nothing is remembered of: their ends were acknowledged, or their tokens are fenced.
-fn remove_orphans(orphans: &[AttemptDir]) {
-    for orphan in orphans {
-        let done = match supervisor::inspect(orphan.path()) {
-            Ok(supervisor::State::Running(claim)) => {
-                supervisor::request_stop(orphan.path(), Some(&claim))
-            }
-            Ok(_) => orphan.remove(),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = done {
-            warn!(path = %orphan.path().display(), error = %error, "orphaned attempt directory stays");
-        }
-    }
-}
-
-/// An attempt that was granted and whose end is not acknowledged.
-struct Held {
-    grant: Arc<Grant>,
-    state: HeldState,
-}
-
-enum HeldState {
-    Running { stop: CancellationToken },
-    Finished(AttemptResult),
-    Stopped,
 }
 
 /// What the loop waits for besides the session.
@@ -187,7 +129,7 @@ impl Actor {
         let (bells, bells_heard) = mpsc::channel(NEWS_MAX);
         let incarnation = ports.entropy.nonce();
         let mut helpers = JoinSet::new();
-        helpers.spawn(pass_on(ports.bells.listen(&context.config.pools), bells));
+        helpers.spawn(session::pass_on(ports.bells.listen(&context.config.pools), bells));
         let slots = Slots::new(context.config.slots, Mint::new(incarnation));
         let actor = Actor {
             context,
@@ -255,11 +197,11 @@ impl Actor {
             self.show_numbers();
             tokio::select! {
                 biased;
-                message = heard(&mut self.from_scheduler) => match message {
+                message = session::heard(&mut self.from_scheduler) => match message {
                     Some(message) => self.hear(message),
                     None => self.leave_session("it was closed"),
                 },
-                sent = send_first(self.to_scheduler.as_ref(), &mut self.outbox), if !self.outbox.is_empty() => {
+                sent = session::send_first(self.to_scheduler.as_ref(), &mut self.outbox), if !self.outbox.is_empty() => {
                     if !sent {
                         self.leave_session("it takes no messages");
                     }
@@ -282,9 +224,8 @@ impl Actor {
             incarnation: self.incarnation.0,
             pools: self.context.config.pools.clone(),
             // Nothing is granted or acknowledged without a session, so this stays true until there is one.
-            held: self.held.keys().cloned().collect(),
         };
-        self.helpers.spawn(connect(
+        self.helpers.spawn(session::connect(
             Arc::clone(&self.ports.source),
             Arc::clone(&self.ports.entropy),
             hello,
@@ -383,6 +324,10 @@ impl Actor {
                 self.stop(job, token);
             }
             ToWorker::StoppedAcknowledged { token } => self.stopped_acknowledged(&token),
+            ToWorker::Owns { number, .. } => {
+                let held = self.held.values().map(Held::listed).collect();
+                self.say(FromWorker::Holds { number, held });
+            }
         }
     }
 
@@ -484,7 +429,7 @@ impl Actor {
     fn ended(&mut self, token: &Token, ending: Ending) {
         let Some(held) = self.held.get_mut(token) else { return };
         self.slots.release();
-        self.context.config.metrics.count_end(&held.grant.kind, word_for(&ending));
+        self.context.config.metrics.count_end(&held.grant.kind, ending.word());
         held.state = match ending {
             Ending::Result(result) => HeldState::Finished(result),
             Ending::Stopped => HeldState::Stopped,
@@ -505,98 +450,8 @@ impl Actor {
     }
 }
 
-impl Held {
-    /// What is repeated at every session until it is acknowledged.
-    fn last_words(&self, next: Option<(String, Vec<Token>)>) -> Option<FromWorker> {
-        let (job, token): (JobId, Token) = (self.grant.job.clone(), self.grant.token.clone());
-        let action: NodeName = self.grant.action.clone();
-        match &self.state {
-            HeldState::Running { .. } => None,
-            HeldState::Finished(result) => {
-                Some(FromWorker::Finish { job, action, token, result: result.clone(), next })
-            }
-            HeldState::Stopped => Some(FromWorker::Stopped { job, token }),
-        }
-    }
-}
-
-fn word_for(ending: &Ending) -> &'static str {
-    match ending {
-        Ending::Result(AttemptResult::Succeeded(_)) => "succeeded",
-        Ending::Result(AttemptResult::Failed(_)) => "failed",
-        Ending::Stopped => "stopped",
-    }
-}
-
 fn ticker(period: Duration) -> Interval {
     let mut ticker = interval(period);
     ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticker
-}
-
-async fn pass_on(mut listener: Box<dyn Listener>, bells: mpsc::Sender<String>) {
-    while let Some(pool) = listener.heard().await {
-        if bells.send(pool).await.is_err() {
-            return;
-        }
-    }
-}
-
-async fn heard(session: &mut Option<mpsc::Receiver<ToWorker>>) -> Option<ToWorker> {
-    match session {
-        Some(from_scheduler) => from_scheduler.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Sends as much as there is room for, at least one message; false when the other side is gone.
-async fn send_first(
-    session: Option<&mpsc::Sender<FromWorker>>,
-    outbox: &mut VecDeque<FromWorker>,
-) -> bool {
-    let Some(to_scheduler) = session else { return true };
-    let Ok(mut permit) = to_scheduler.reserve().await else { return false };
-    while let Some(message) = outbox.pop_front() {
-        send(permit, message);
-        match to_scheduler.try_reserve() {
-            Ok(another) => permit = another,
-            Err(_) => break,
-        }
-    }
-    true
-}
-
-fn send(permit: mpsc::Permit<'_, FromWorker>, message: FromWorker) {
-    let (before, after) = match &message {
-        FromWorker::Claim { .. } => ("before_claim_sent", "after_claim_sent"),
-        FromWorker::Finish { .. } => ("before_finish_sent", "after_finish_sent"),
-        FromWorker::Stopped { .. } => ("before_stopped_sent", "after_stopped_sent"),
-        FromWorker::Beat { .. } | FromWorker::Progressed { .. } => return permit.send(message),
-    };
-    crash::point(before);
-    permit.send(message);
-    crash::point(after);
-}
-
-async fn connect(
-    source: Arc<dyn WorkSource>,
-    entropy: Arc<dyn Entropy>,
-    hello: Hello,
-    opened: mpsc::Sender<Session>,
-) {
-    let mut wait_ms = RECONNECT_MS_MIN;
-    loop {
-        match timeout(OPEN_MAX, source.open(hello.clone())).await {
-            Ok(Ok(session)) => {
-                // Fails only when the worker is going away.
-                let _unused = opened.send(session).await;
-                return;
-            }
-            Ok(Err(error)) => debug!(error = %error, wait_ms, "no session, trying again"),
-            Err(_) => debug!(wait_ms, "opening a session took too long, trying again"),
-        }
-        let jitter_ms = entropy.nonce().0 % wait_ms;
-        sleep(Duration::from_millis(wait_ms / 2 + jitter_ms)).await;
-        wait_ms = (wait_ms * 2).min(RECONNECT_MS_MAX);
-    }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use supervisor::{Plan, Running, State, inspect, request_stop, start};
+use supervisor::{Binary, Plan, Running, State, inspect, request_stop, start};
 
 const ROUNDS: usize = 200;
 
@@ -45,7 +45,7 @@ fn summary(mut times: Vec<Duration>) -> String {
 fn begin(exe: &Path, dir: &Path, program: &str, args: &[&str]) -> Result<Running, Box<dyn Error>> {
     fs::create_dir(dir)?;
     plan(dir, program, args).write(dir)?;
-    Ok(start(exe, dir)?)
+    Ok(start(&Binary::open(exe)?, dir)?)
 }
 
 fn plan(dir: &Path, program: &str, args: &[&str]) -> Plan {

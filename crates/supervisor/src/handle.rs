@@ -3,10 +3,11 @@
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf, absolute};
-use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Child, ExitCode, ExitStatus, Stdio};
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::binary::Binary;
 use crate::crash;
 use crate::error::Error;
 use crate::plan::inherited;
@@ -15,17 +16,17 @@ use crate::supervise::FIRST_ARGUMENT;
 /// Why a supervisor did not even claim its attempt, in words.
 pub(crate) const FAILURE_FILE: &str = "failure.txt";
 
-/// Starts a supervisor for an attempt directory that has a plan: `exe` is a binary that hands over to
-/// [`crate::main`]. Returns when the process exists; [`crate::inspect`] tells when it has claimed the attempt.
+/// Starts a supervisor for an attempt directory that has a plan. Returns when the process exists; [`crate::inspect`] tells when it has claimed the attempt.
 ///
 /// The process is created by posix_spawn, so that this takes the same short time from a worker of any size. It gets
 /// no descriptor and, but for a few harmless variables, no environment of the worker.
 ///
 /// # Errors
 /// [`Error::Io`] if there is no process; nothing was claimed then.
-pub fn start(exe: &Path, attempt_dir: &Path) -> Result<Running, Error> {
+pub fn start(binary: &Binary, attempt_dir: &Path) -> Result<Running, Error> {
     let attempt_dir = absolute(attempt_dir).map_err(Error::io("find", attempt_dir))?;
-    let child = Command::new(exe)
+    let child = binary
+        .command()
         .arg(FIRST_ARGUMENT)
         .arg(&attempt_dir)
         .env_clear()
@@ -35,7 +36,7 @@ pub fn start(exe: &Path, attempt_dir: &Path) -> Result<Running, Error> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(Error::io("start", exe))?;
+        .map_err(Error::io("start", binary.path()))?;
     Ok(Running { child, attempt_dir })
 }
 

@@ -33,6 +33,7 @@
 //! signal and may refuse our signals, and a process in an uninterruptible wait dies when that ends.
 
 mod attempt;
+mod binary;
 mod capture;
 mod claim;
 mod clock;
@@ -49,6 +50,7 @@ mod trampoline;
 mod watch;
 
 pub use attempt::{State, inspect, kill_remains, open_pidfd, remove, renew_lease, request_stop};
+pub use binary::{Binary, THIS_BINARY, take_name};
 pub use claim::Claim;
 pub use clock::Boottime;
 pub use error::Error;

@@ -36,7 +36,8 @@ const PLAN_FILE: &str = "plan.json";
 pub struct Plan {
     /// Names this attempt in the claim, the result and the program's environment ([`TOKEN_VARIABLE`]).
     pub token: String,
-    /// The program: a path, or a name that is looked up in the `PATH` of its own environment.
+    /// The program: a path, or a name that is looked up in the `PATH` of its own environment; or
+    /// [`crate::THIS_BINARY`].
     pub program: String,
     /// Its arguments, without its own name.
     pub args: Vec<String>,

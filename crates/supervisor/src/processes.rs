@@ -47,15 +47,20 @@ pub(crate) fn boot_id() -> io::Result<String> {
 
 /// Everything alive below this process. Exact only while nothing forks: callers repeat until it is empty.
 pub(crate) fn descendants() -> Vec<Identity> {
-    let mut children_of: BTreeMap<i32, Vec<Identity>> = BTreeMap::new();
+    tree().into_iter().map(|stat| stat.identity).collect()
+}
+
+/// As [`descendants`], with more about each.
+pub(crate) fn tree() -> Vec<Stat> {
+    let mut children_of: BTreeMap<i32, Vec<Stat>> = BTreeMap::new();
     for stat in all().filter(Stat::is_alive) {
-        children_of.entry(stat.parent_pid).or_default().push(stat.identity);
+        children_of.entry(stat.parent_pid).or_default().push(stat);
     }
     let mut found = Vec::new();
     let mut parents = vec![rustix::process::getpid()];
     while let Some(parent) = parents.pop() {
         let children = children_of.remove(&parent.as_raw_pid()).unwrap_or_default();
-        parents.extend(children.iter().map(|child| child.pid));
+        parents.extend(children.iter().map(|child| child.identity.pid));
         found.extend(children);
     }
     found
@@ -95,9 +100,11 @@ fn all() -> impl Iterator<Item = Stat> {
 
 /// What this crate needs of `/proc/<pid>/stat`.
 #[derive(Debug, PartialEq, Eq)]
-struct Stat {
-    identity: Identity,
-    parent_pid: i32,
+pub(crate) struct Stat {
+    pub(crate) identity: Identity,
+    pub(crate) parent_pid: i32,
+    /// The process group.
+    pub(crate) group: i32,
     state: char,
 }
 
@@ -109,14 +116,15 @@ impl Stat {
     }
 
     fn parse(pid: Pid, line: &str) -> Option<Self> {
-        const START_TIME_AFTER_PARENT: usize = 17;
+        const START_TIME_AFTER_GROUP: usize = 16;
         // The second field is the program's name in brackets, and may itself have brackets and spaces.
         let (_, fields) = line.rsplit_once(')')?;
         let mut fields = fields.split_ascii_whitespace();
         let state = fields.next()?.chars().next()?;
         let parent_pid = fields.next()?.parse().ok()?;
-        let start_time = fields.nth(START_TIME_AFTER_PARENT)?.parse().ok()?;
-        Some(Self { identity: Identity { pid, start_time }, parent_pid, state })
+        let group = fields.next()?.parse().ok()?;
+        let start_time = fields.nth(START_TIME_AFTER_GROUP)?.parse().ok()?;
+        Some(Self { identity: Identity { pid, start_time }, parent_pid, group, state })
     }
 
     fn is_alive(&self) -> bool {
@@ -134,7 +142,7 @@ mod tests {
         let identity = Identity { pid, start_time: 4711 };
         assert_eq!(
             Stat::parse(pid, &line),
-            Some(Stat { identity, parent_pid: 3, state: 'S' }),
+            Some(Stat { identity, parent_pid: 3, group: 7, state: 'S' }),
             "{line}"
         );
     }

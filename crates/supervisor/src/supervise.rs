@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use rustix::process::{chdir, getpid, set_child_subreaper, setsid};
 
 use crate::attempt::is_stop_requested;
+use crate::binary::take_name;
 use crate::claim::{Claim, Lock};
 use crate::clock::wall_clock_ms;
 use crate::crash::{self, Point};
@@ -29,6 +30,7 @@ pub const FIRST_ARGUMENT: &str = "__supervise";
 /// with the arguments that follow [`FIRST_ARGUMENT`]: it closes every descriptor above standard error, and expects
 /// to be the only thread.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    take_name();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let arguments: Vec<&OsStr> = arguments.iter().map(OsString::as_os_str).collect();
     match arguments.as_slice() {

@@ -24,15 +24,13 @@ use rustix::process::{
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use serde::{Deserialize, Serialize};
 
+use crate::binary::{THIS_BINARY, command_of_this_binary};
 use crate::plan::{Plan, RunAs};
 use crate::result::{Outcome, Stage};
 use crate::supervise::FIRST_ARGUMENT;
 
 /// The argument after [`FIRST_ARGUMENT`] that makes a process the trampoline.
 pub(crate) const FLAG: &str = "--exec";
-
-/// This binary, even if its file was replaced by an upgrade.
-const THIS_BINARY: &str = "/proc/self/exe";
 
 /// What a shell answers for a command that it cannot run.
 const EXIT_CODE: u8 = 127;
@@ -78,7 +76,7 @@ pub(crate) fn spawn(plan: &Plan, attempt_dir: &Path) -> io::Result<Launched> {
         run_as.give(&stdout_writer)?;
         run_as.give(&stderr_writer)?;
     }
-    let child = Command::new(THIS_BINARY)
+    let child = command_of_this_binary()
         .args([FIRST_ARGUMENT, FLAG])
         .arg(getpid().as_raw_pid().to_string())
         .arg(attempt_dir)
@@ -136,12 +134,11 @@ fn die_with(supervisor: &OsStr) -> io::Result<()> {
 }
 
 fn execute(plan: &Plan) -> io::Error {
-    Command::new(&plan.program)
-        .args(&plan.args)
-        .env_clear()
-        .envs(plan.environment())
-        .stdin(Stdio::null())
-        .exec()
+    let mut command = match plan.program.as_str() {
+        THIS_BINARY => command_of_this_binary(),
+        program => Command::new(program),
+    };
+    command.args(&plan.args).env_clear().envs(plan.environment()).stdin(Stdio::null()).exec()
 }
 
 fn working_dir_failure(plan: &Plan, error: &io::Error) -> StartFailure {

@@ -8,18 +8,23 @@
 //! ```
 //!
 //! SIGTERM goes once to everything that is there: what a program starts in answer to it is its clean-up, and has the
-//! grace. SIGKILL goes to everything, as often as something is left.
+//! grace.
+//!
+//! A child that is forked in that moment may be left out, and would have to be waited for until the grace is over. So
+//! the program's group gets SIGTERM in one step of the kernel; and, since shells hold signals back while they fork, what
+//! a program that died of its SIGTERM leaves behind gets it too: whoever did not answer it has no clean-up. SIGKILL goes to everything, as often as something is left.
 
+use std::borrow::Borrow;
 use std::io::{self, PipeReader, Read};
 use std::path::Path;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process_group, wait};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process_group, wait};
 
 use crate::attempt::{is_stop_requested, read_lease};
 use crate::clock::{Boottime, timespec};
 use crate::plan::Plan;
-use crate::processes::{descendants, has_children, signal_all};
+use crate::processes::{Identity, Stat, descendants, has_children, signal_all, tree};
 use crate::result::{Outcome, StopCause};
 use crate::signals::Signals;
 use crate::stream::Stream;
@@ -61,6 +66,8 @@ pub(crate) struct Watch<'a> {
     streams: [Stream; 2],
     phase: Phase,
     cause: Option<Cause>,
+    /// Who was there at the SIGTERM.
+    told: Vec<Identity>,
     timeout_at: Option<Boottime>,
     lease_until: Option<Boottime>,
     look_at: Boottime,
@@ -101,6 +108,7 @@ impl<'a> Watch<'a> {
             streams,
             phase: Phase::Running,
             cause: None,
+            told: Vec::new(),
             timeout_at: plan.timeout_ms.map(|timeout_ms| now.plus_ms(timeout_ms)),
             lease_until: plan.lease_ms.map(|lease_ms| now.plus_ms(lease_ms)),
             // At once: a request may have come while the program was being started.
@@ -130,11 +138,28 @@ impl<'a> Watch<'a> {
         if !self.signals.take_child_ended() {
             return;
         }
+        let mut terminated = false;
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             if pid == self.main {
                 self.main_end = Some(status);
             }
+            terminated |= is_terminated(status);
         }
+        if terminated && self.main_end.is_some_and(is_terminated) {
+            self.terminate_missed();
+        }
+    }
+
+    /// The children of what has just died of SIGTERM are ours now.
+    fn terminate_missed(&mut self) {
+        if !matches!(self.phase, Phase::Terminating { .. }) {
+            return;
+        }
+        let us = getpid().as_raw_pid();
+        let mut missed = identities(tree().into_iter().filter(|process| process.parent_pid == us));
+        missed.retain(|process| !self.told.contains(process));
+        signal_all(&missed, Signal::TERM);
+        self.told.extend(missed);
     }
 
     /// Asked only after the program has ended.
@@ -196,7 +221,18 @@ impl<'a> Watch<'a> {
     }
 
     fn terminate(&mut self, now: Boottime) {
-        signal_all(&descendants(), Signal::TERM);
+        let there = tree();
+        self.told = identities(there.iter());
+        // The number of the group is not free before we reap.
+        let group = self.main_end.is_none().then_some(self.main);
+        if let Some(group) = group {
+            // Ended already, or not ours to signal: the next look at the tree tells. SIGCONT is for the stopped.
+            let _ = kill_process_group(group, Signal::TERM);
+            let _ = kill_process_group(group, Signal::CONT);
+        }
+        let is_member = |process: &&Stat| group.map(Pid::as_raw_pid) == Some(process.group);
+        let others = there.iter().filter(|process| !is_member(process));
+        signal_all(&identities(others), Signal::TERM);
         self.phase = Phase::Terminating { kill_at: now.plus_ms(self.plan.kill_grace_ms) };
     }
 
@@ -267,6 +303,14 @@ impl<'a> Watch<'a> {
         let read: io::Result<usize> = self.failure.read_to_end(&mut text);
         read.ok().and_then(|_| serde_json::from_slice(&text).ok())
     }
+}
+
+fn identities(processes: impl Iterator<Item = impl Borrow<Stat>>) -> Vec<Identity> {
+    processes.map(|process| process.borrow().identity).collect()
+}
+
+fn is_terminated(status: WaitStatus) -> bool {
+    status.terminating_signal() == Some(Signal::TERM.as_raw())
 }
 
 fn outcome_of(status: WaitStatus) -> Outcome {

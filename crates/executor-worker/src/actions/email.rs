@@ -1,4 +1,7 @@
 //! `email`: one message by SMTP, with Oozie's codes EM001 to EM008.
+//!
+//! It is sent by the server of the worker's settings and from its address, whoever submitted the job; attachments are
+//! read as the job's user.
 
 use std::io;
 use std::time::Duration;

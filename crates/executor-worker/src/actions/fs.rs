@@ -3,6 +3,10 @@
 //! Nothing is checked in front, and what was done stays done when a later command fails. A marker beside the attempt
 //! stands while the commands run; an attempt that finds it goes on after a crash, and takes a `move` whose source is gone
 //! for done (gotcha 31).
+//!
+//! The commands are done as the job's user where the worker runs attempts as their submitters: the port is told the user
+//! with each, and the thread that asks it is the user's, for file systems that judge by the process. The marker is the
+//! worker's.
 
 use std::fs as std_fs;
 use std::io::{self, ErrorKind};
@@ -14,40 +18,36 @@ use ports::files::{FileStatus, Files, FilesError};
 use crate::builtin::{Order, say};
 use crate::failure::{self, NOT_SUPPORTED, Refusal, UNKNOWN_SCHEME, of_worker};
 use crate::localise::locations::{authority, has_scheme};
+use crate::users::block_on_as;
 
 /// Directories below a `chmod` or `chgrp` with `<recursive/>`.
 const DEPTH_MAX: usize = 200;
 
 /// Runs the commands.
-pub(crate) async fn perform(files: &dyn Files, order: &Order, spec: &Fs) -> AttemptResult {
+pub(crate) fn perform(
+    files: &dyn Files,
+    order: &Order,
+    spec: &Fs,
+) -> Result<AttemptResult, Refusal> {
     let recovering = order.recovery_marker.exists();
-    if let Err(error) = std_fs::write(&order.recovery_marker, order.grant.token.as_str()) {
-        return AttemptResult::Failed(*of_worker(
-            "cannot note the beginning of the fs action",
-            &error,
-        ));
-    }
-    let done = Commands {
+    std_fs::write(&order.recovery_marker, order.grant.token.as_str())
+        .map_err(|error| of_worker("cannot note the beginning of the fs action", &error))?;
+    let commands = Commands {
         files,
         user: &order.grant.user,
         name_node: spec.name_node.as_deref(),
         recovering,
-    }
-    .run(spec)
-    .await;
-    let unmarked = std_fs::remove_file(&order.recovery_marker);
-    let unmarked = unmarked
+    };
+    let done = block_on_as(order.account.as_ref(), commands.run(spec)).flatten();
+    let unmarked = std_fs::remove_file(&order.recovery_marker)
         .or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) });
-    match done.and_then(|()| {
-        unmarked.map_err(|error| of_worker("cannot note the end of the fs action", &error))
-    }) {
-        Ok(()) => AttemptResult::Succeeded(Success {
-            external_id: Some("-".to_owned()),
-            external_status: Some("OK".to_owned()),
-            ..Success::default()
-        }),
-        Err(failure) => AttemptResult::Failed(*failure),
-    }
+    done?;
+    unmarked.map_err(|error| of_worker("cannot note the end of the fs action", &error))?;
+    Ok(AttemptResult::Succeeded(Success {
+        external_id: Some("-".to_owned()),
+        external_status: Some("OK".to_owned()),
+        ..Success::default()
+    }))
 }
 
 struct Commands<'a> {

@@ -1,6 +1,6 @@
 //! One file per kind of action: from an evaluated body to what a supervisor runs.
 //!
-//! `shell` and `java` run the user's program. `fs`, `email` and `ssh` run this program again, as
+//! `shell` and `java` run the user's program, as the job's user where the worker is so told. `fs`, `email` and `ssh` run this program again, as
 //! [`crate::run_builtin`]; their files hold what is done there.
 
 pub(crate) mod email;
@@ -10,26 +10,30 @@ pub(crate) mod shell;
 pub(crate) mod ssh;
 
 use std::collections::BTreeMap;
-use std::fs as std_fs;
+use std::path::PathBuf;
 
 use model::{ActionId, ActionSpec, Configuration, ErrorClass};
 use ports::logs::{LogKey, LogStream};
 use ports::work::Grant;
-use supervisor::Plan;
+use supervisor::{Plan, THIS_BINARY};
 
 use crate::attempt_dir::AttemptDir;
 use crate::builtin;
 use crate::config::Config;
-use crate::failure::{
-    FORBIDDEN_PROPERTY, NOT_AVAILABLE, Refusal, WORKER_TROUBLE, at_start, of_worker,
-};
+use crate::failure::{FORBIDDEN_PROPERTY, NOT_AVAILABLE, Refusal, WORKER_TROUBLE, at_start};
 use crate::supervise::Context;
+use crate::users::Account;
 
 /// The type that is answered without a process.
 pub(crate) const NOOP: &str = "noop";
 
 /// Our own property: how many seconds an attempt may take.
 const TIMEOUT_PROPERTY: &str = "howdah.action.timeout.seconds";
+
+/// Whether an action runs a program of the user, with files around it, and is planned as that user.
+pub(crate) fn is_launched(grant: &Grant) -> bool {
+    matches!(&*grant.kind, "shell" | "java")
+}
 
 /// The typed body of a grant.
 pub(crate) fn read(grant: &Grant) -> Result<ActionSpec, Refusal> {
@@ -44,25 +48,40 @@ pub(crate) fn read(grant: &Grant) -> Result<ActionSpec, Refusal> {
     })
 }
 
-/// Puts everything in place for an attempt, and says what its supervisor is to run.
+/// Puts everything in place for an attempt of that account, and says what its supervisor is to run. Of launched actions
+/// this is done by a thread of the account.
 pub(crate) async fn plan(
     context: &Context,
     grant: &Grant,
     dir: &AttemptDir,
+    account: Option<&Account>,
 ) -> Result<Plan, Refusal> {
-    let config = &context.config;
+    let builtin = |conf: &Configuration, capture_output: bool| {
+        builtin::plan(&context.config, grant, dir, conf, account, capture_output)
+    };
     match read(grant)? {
-        ActionSpec::Shell(spec) => shell::plan(context, grant, dir, &spec).await,
-        ActionSpec::Java(spec) => java::plan(context, grant, dir, &spec).await,
-        ActionSpec::Fs(spec) => builtin::plan(config, grant, dir, &spec.configuration, false),
-        ActionSpec::Email(_) => builtin::plan(config, grant, dir, &Configuration::new(), false),
-        ActionSpec::Ssh(spec) => {
-            builtin::plan(config, grant, dir, &Configuration::new(), spec.capture_output)
+        ActionSpec::Shell(spec) => {
+            Ok(as_account(shell::plan(context, grant, dir, &spec).await?, account))
         }
+        ActionSpec::Java(spec) => {
+            Ok(as_account(java::plan(context, grant, dir, &spec).await?, account))
+        }
+        ActionSpec::Fs(spec) => builtin(&spec.configuration, false),
+        ActionSpec::Email(_) => builtin(&Configuration::new(), false),
+        ActionSpec::Ssh(spec) => builtin(&Configuration::new(), spec.capture_output),
         ActionSpec::SubWorkflow(_) | ActionSpec::Noop | ActionSpec::Unavailable { .. } => {
             Err(unavailable(grant))
         }
     }
+}
+
+/// A home in the definition stays.
+fn as_account(mut plan: Plan, account: Option<&Account>) -> Plan {
+    if let Some(account) = account {
+        plan.run_as = Some(account.to_plan());
+        plan.env.entry("HOME".to_owned()).or_insert_with(|| account.home.clone());
+    }
+    plan
 }
 
 fn unavailable(grant: &Grant) -> Refusal {
@@ -80,9 +99,7 @@ fn base_plan(
     dir: &AttemptDir,
     conf: &Configuration,
 ) -> Result<Plan, Refusal> {
-    let logs = files_local::log_dir(&config.log_root, &log_key(grant));
-    std_fs::create_dir_all(&logs)
-        .map_err(|error| of_worker("cannot make the directory of the logs", &error))?;
+    let logs = log_dir(config, grant);
     Ok(Plan {
         token: grant.token.to_string(),
         program: String::new(),
@@ -109,16 +126,17 @@ pub(crate) fn builtin_plan(
     dir: &AttemptDir,
     conf: &Configuration,
 ) -> Result<Plan, Refusal> {
-    let program = config.supervisor.to_string_lossy().into_owned();
+    let program = THIS_BINARY.to_owned();
     let args =
         vec![builtin::BUILTIN_ARGUMENT.to_owned(), dir.path().to_string_lossy().into_owned()];
     Ok(Plan { program, args, ..base_plan(config, grant, dir, conf)? })
 }
 
-/// Which logs an attempt writes.
-pub(crate) fn log_key(grant: &Grant) -> LogKey {
+/// Where an attempt's logs are.
+pub(crate) fn log_dir(config: &Config, grant: &Grant) -> PathBuf {
     let action = ActionId { job: grant.job.clone(), name: grant.action.clone() };
-    LogKey { action, run: grant.run, attempt: grant.attempt }
+    let key = LogKey { action, run: grant.run, attempt: grant.attempt };
+    files_local::log_dir(&config.log_root, &key)
 }
 
 /// What every program finds in its environment. The working directory is searched first, as Oozie has it.

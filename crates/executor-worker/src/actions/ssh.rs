@@ -2,6 +2,9 @@
 //!
 //! The far shell says its process id first, on standard error, where the line is taken out again; so that a stop can end
 //! what runs there: OpenSSH does not when its connection closes.
+//!
+//! The client runs as the worker's own user and with its keys, as Oozie's server does; the job's user is only the account
+//! on the other host where `host` names none.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;

@@ -7,7 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use supervisor::{
-    AttemptResult, Claim, Plan, Running, State, SupervisorExit, inspect, kill_remains, start,
+    AttemptResult, Binary, Claim, Plan, Running, State, SupervisorExit, inspect, kill_remains,
+    start,
 };
 use tempfile::TempDir;
 
@@ -62,7 +63,7 @@ impl Attempt {
     }
 
     pub(crate) fn start(&self) -> Running {
-        start(Path::new(EXE), &self.dir).unwrap()
+        start(&Binary::open(Path::new(EXE)).unwrap(), &self.dir).unwrap()
     }
 
     /// Runs the attempt to its end.

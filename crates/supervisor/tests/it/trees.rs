@@ -1,6 +1,8 @@
 //! Ending whole trees: stops, time-outs, leases, and what programs leave behind.
 
 use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use supervisor::{Boottime, Outcome, Plan, StopCause, SupervisorExit, renew_lease, request_stop};
@@ -8,6 +10,12 @@ use supervisor::{Boottime, Outcome, Plan, StopCause, SupervisorExit, renew_lease
 use crate::fixture::{Attempt, LONG_GRACE_MS, exit_of};
 
 const STOPPED: Outcome = Outcome::Stopped { cause: StopCause::Requested };
+
+/// Each stops three scripts; together they cover the five milliseconds after a claim.
+const EARLY_STOPS: u64 = 30;
+
+/// Far below the grace, far above what a busy machine needs.
+const EARLY_STOP_MAX: Duration = Duration::from_secs(5);
 
 /// Ignores SIGTERM, and has descendants in sessions of their own that do the same.
 const STUBBORN: &str = "trap '' TERM
@@ -57,6 +65,30 @@ fn a_stop_before_the_start_executes_nothing() {
     request_stop(&attempt.dir, None).unwrap();
     assert_eq!(attempt.run().outcome, STOPPED);
     assert!(!attempt.work("started").exists());
+}
+
+/// A stop that comes while the program begins to be: before its exec, or while a shell forks.
+fn check_early_stop(script: &str, wait_us: u64) {
+    let attempt = Attempt::of(script);
+    let running = attempt.start();
+    let claim = attempt.claim();
+    thread::sleep(Duration::from_micros(wait_us));
+    let asked = Instant::now();
+    request_stop(&attempt.dir, Some(&claim)).unwrap();
+    exit_of(running);
+    assert_eq!(attempt.result().outcome, STOPPED, "{script}");
+    let took = asked.elapsed();
+    assert!(took < EARLY_STOP_MAX, "{script}: stopped {wait_us} us after the claim took {took:?}");
+}
+
+#[test]
+fn a_stop_just_after_the_claim_does_not_wait_for_the_grace() {
+    for round in 0..EARLY_STOPS {
+        let wait_us = round * 5_000 / EARLY_STOPS;
+        check_early_stop("exec sleep 1000", wait_us);
+        check_early_stop("sleep 1000; true", wait_us);
+        check_early_stop("sleep 1000 & sleep 1000; wait", wait_us);
+    }
 }
 
 fn supervisor_of(attempt: &Attempt) -> Pid {
