@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use model::{ActionId, Attempt, Run};
+use model::{ActionId, Attempt, JobId, Run};
 use ports::files::FilesError;
 use ports::logs::{LogKey, LogStream, Logs};
 use tokio::task;
@@ -20,13 +20,20 @@ const READ_BYTES_MAX: usize = 16 << 20;
 /// Attempts of one action that are listed; retries are bounded far below.
 const ATTEMPTS_MAX: usize = 10_000;
 
+/// Actions whose logs one call removes: more than most jobs have.
+const REMOVED_ACTIONS_MAX: usize = 10_000;
+
 /// Where the worker has the supervisor write an attempt's `stdout` and `stderr`.
 pub fn log_dir(root: &Path, key: &LogKey) -> PathBuf {
     action_dir(root, &key.action).join(format!("{}-{}", key.run, key.attempt))
 }
 
 fn action_dir(root: &Path, action: &ActionId) -> PathBuf {
-    root.join(file_name_of(action.job.as_str())).join(file_name_of(action.name.as_str()))
+    job_dir(root, &action.job).join(file_name_of(action.name.as_str()))
+}
+
+fn job_dir(root: &Path, job: &JobId) -> PathBuf {
+    root.join(file_name_of(job.as_str()))
 }
 
 /// A name that is safe as one part of a path: letters, digits, `_` and `-` as they are, all else as `%XX`; a long
@@ -74,7 +81,7 @@ impl LocalLogs {
 impl Logs for LocalLogs {
     async fn attempts(&self, action: &ActionId) -> Result<Vec<LogKey>, FilesError> {
         let (dir, action) = (action_dir(&self.root, action), action.clone());
-        blocking(dir, move |dir| attempts_in(dir, &action)).await
+        blocking(READ, dir, move |dir| attempts_in(dir, &action)).await
     }
 
     async fn read(
@@ -85,21 +92,31 @@ impl Logs for LocalLogs {
         bytes_max: usize,
     ) -> Result<Vec<u8>, FilesError> {
         let bytes_max = bytes_max.min(READ_BYTES_MAX) as u64;
-        blocking(self.stream(key, stream), move |path| {
+        blocking(READ, self.stream(key, stream), move |path| {
             absent_is_empty(read_part(path, offset, bytes_max))
         })
         .await
     }
 
     async fn len(&self, key: &LogKey, stream: LogStream) -> Result<u64, FilesError> {
-        blocking(self.stream(key, stream), |path| {
+        blocking(READ, self.stream(key, stream), |path| {
             absent_is_empty(fs::metadata(path).map(|found| found.len()))
+        })
+        .await
+    }
+
+    async fn remove(&self, job: &JobId) -> Result<bool, FilesError> {
+        blocking("remove the logs", job_dir(&self.root, job), |dir| {
+            remove_some(dir, REMOVED_ACTIONS_MAX)
         })
         .await
     }
 }
 
+const READ: &str = "read the log";
+
 async fn blocking<T: Send + 'static>(
+    what: &str,
     path: PathBuf,
     operation: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
 ) -> Result<T, FilesError> {
@@ -108,7 +125,7 @@ async fn blocking<T: Send + 'static>(
         .await
         .unwrap_or_else(|error| Err(io::Error::other(error)));
     done.map_err(|error| FilesError::Io {
-        what: "read the log".to_owned(),
+        what: what.to_owned(),
         path: shown,
         source_message: error.to_string(),
     })
@@ -130,6 +147,24 @@ fn attempts_in(dir: &Path, action: &ActionId) -> io::Result<Vec<LogKey>> {
     }
     keys.sort();
     Ok(keys)
+}
+
+/// Removes at most `entries_max` entries of a directory with all that is in them, then itself. Links are not followed.
+fn remove_some(dir: &Path, entries_max: usize) -> io::Result<bool> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+        other => other?,
+    };
+    for (count, entry) in entries.enumerate() {
+        if count == entries_max {
+            return Ok(false);
+        }
+        let entry = entry?;
+        let is_dir = entry.file_type()?.is_dir();
+        let remove = if is_dir { fs::remove_dir_all::<PathBuf> } else { fs::remove_file };
+        absent_is_empty(remove(entry.path()))?;
+    }
+    absent_is_empty(fs::remove_dir(dir)).map(|()| true)
 }
 
 fn numbers(name: &str) -> Option<(Run, Attempt)> {
@@ -178,6 +213,44 @@ mod tests {
         assert_eq!(below(""), format!("{job}/%/0-1"));
         assert_ne!(below(&"a".repeat(500)), below(&"a".repeat(501)));
         assert!(file_name_of(&"ä".repeat(500)).len() <= 255);
+    }
+
+    #[tokio::test]
+    async fn the_logs_of_a_job_go_and_those_of_others_stay() {
+        let root = tempfile::tempdir().expect("room");
+        let logs = LocalLogs::new(root.path().to_owned());
+        let outside = root.path().join("outside");
+        fs::write(&outside, "kept").expect("made");
+        let gone = key("a", 1);
+        let mut other = key("a", 1);
+        other.action.job = "0000002-200101000000000-howdah-W".parse().expect("a job id");
+        for key in [&gone, &key("../b", 2), &other] {
+            let dir = log_dir(root.path(), key);
+            fs::create_dir_all(&dir).expect("made");
+            fs::write(dir.join("stdout"), "hello").expect("made");
+            std::os::unix::fs::symlink(&outside, dir.join("link")).expect("made");
+        }
+        let dir = job_dir(root.path(), &gone.action.job);
+        std::os::unix::fs::symlink(root.path(), dir.join("link")).expect("made");
+        for removed in [true, true] {
+            assert_eq!(logs.remove(&gone.action.job).await, Ok(removed));
+            assert!(!dir.exists());
+        }
+        assert_eq!(logs.attempts(&gone.action).await, Ok(Vec::new()));
+        assert_eq!(logs.len(&other, LogStream::Stdout).await, Ok(5));
+        assert_eq!(fs::read_to_string(&outside).expect("read"), "kept");
+    }
+
+    #[test]
+    fn one_call_removes_so_many_and_the_next_one_more() {
+        let root = tempfile::tempdir().expect("room");
+        let dir = root.path().join("job");
+        for name in ["a", "b", "c"] {
+            fs::create_dir_all(dir.join(name)).expect("made");
+        }
+        let left = || fs::read_dir(&dir).expect("read").count();
+        assert_eq!((remove_some(&dir, 2).expect("removed"), left()), (false, 1));
+        assert!(remove_some(&dir, 2).expect("removed") && !dir.exists());
     }
 
     #[tokio::test]

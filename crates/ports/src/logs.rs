@@ -1,7 +1,7 @@
-//! What attempts printed: kept per attempt, read while it grows.
+//! What attempts printed: kept per attempt, read while it grows, removed with its job.
 
 use async_trait::async_trait;
-use model::{ActionId, Attempt, Run};
+use model::{ActionId, Attempt, JobId, Run};
 
 use crate::files::FilesError;
 
@@ -35,7 +35,7 @@ pub struct LogKey {
     pub attempt: Attempt,
 }
 
-/// Reads logs.
+/// Reads logs, and removes those of jobs that go away.
 #[async_trait]
 pub trait Logs: Send + Sync {
     /// The attempts of an action that have logs, oldest first.
@@ -61,4 +61,11 @@ pub trait Logs: Send + Sync {
     /// # Errors
     /// When the log store cannot be read.
     async fn len(&self, key: &LogKey, stream: LogStream) -> Result<u64, FilesError>;
+
+    /// Removes the logs of all actions of a job that is over. Answers whether nothing is left: the work of one call is
+    /// bounded, a job with very many actions takes several. Logs that are not there are removed already.
+    ///
+    /// # Errors
+    /// When the log store cannot be written; some logs may be gone, and the call may be repeated.
+    async fn remove(&self, job: &JobId) -> Result<bool, FilesError>;
 }

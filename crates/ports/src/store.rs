@@ -10,12 +10,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use engine::placement::Policy;
 use model::job::JobHeader;
 use model::{
     ActionId, AppDigest, Configuration, Epoch, JobId, JobStatus, Nonce, Shard, Timestamp,
     WorkflowAction, WorkflowJob,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::cluster::PolicyRow;
 
 /// Rows in one batch: bounds the time of its statement (architecture §4).
 pub const BATCH_ROWS_MAX: usize = 2_000;
@@ -72,13 +75,15 @@ pub struct Fence {
 pub struct Batch {
     /// The shards it touches.
     pub fences: Vec<Fence>,
-    /// Definitions it needs; one that is there already is left alone.
+    /// Definitions it needs; one that is there already is left alone. Every job that is new or changes its definition comes
+    /// with the definition: it goes away once the last job that ever ran it is purged.
     pub apps: Vec<(AppDigest, Arc<AppSource>)>,
     /// Jobs, at most once each: inserted or replaced.
     pub jobs: Vec<JobRow>,
     /// Actions that go away (rerun), applied before `actions`.
     pub gone_actions: Vec<ActionId>,
-    /// Jobs that go away with their actions, history and configuration (purge).
+    /// Jobs that go away with their actions, history and configuration (purge), and with the definitions that no other job
+    /// needs, be it for the history of an earlier run.
     pub gone_jobs: Vec<JobId>,
     /// Actions, at most once each: inserted or replaced.
     pub actions: Vec<ActionRow>,
@@ -237,9 +242,42 @@ pub struct JobPage {
     pub total: u64,
 }
 
+/// Many loaded jobs.
+#[derive(Debug, Default)]
+pub struct LoadedJobs {
+    /// Those that were read.
+    pub jobs: Vec<WorkflowJob>,
+    /// Those that cannot be read, each with the reason.
+    pub unreadable: Vec<(JobId, StoreError)>,
+}
+
+/// What may be read from anywhere: answers are as new as the moment of the question.
+#[async_trait]
+pub trait Reads: Send + Sync {
+    /// A job with its actions and configuration.
+    async fn load(&self, job: &JobId) -> Result<Option<WorkflowJob>, StoreError>;
+
+    /// The sources of a definition.
+    async fn app(&self, digest: &AppDigest) -> Result<Option<AppSource>, StoreError>;
+
+    /// The newest job with this `oozie.wf.external.id`.
+    async fn by_external_id(&self, external_id: &str) -> Result<Option<JobId>, StoreError>;
+
+    /// A page of jobs.
+    async fn jobs(&self, filter: &JobFilter) -> Result<JobPage, StoreError>;
+
+    /// History of one job after line `after`, oldest first, at most `lines_max`.
+    async fn history(
+        &self,
+        job: &JobId,
+        after: i64,
+        lines_max: u32,
+    ) -> Result<Vec<HistoryLine>, StoreError>;
+}
+
 /// The database.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: Reads {
     /// What was written when the database was created.
     fn cluster(&self) -> &Cluster;
 
@@ -263,31 +301,25 @@ pub trait Store: Send + Sync {
     /// The jobs of these shards that are not over, or still have something outstanding (stops, notifications).
     async fn live_jobs(&self, shards: &[Shard]) -> Result<Vec<JobId>, StoreError>;
 
-    /// A job with its actions and configuration.
-    async fn load(&self, job: &JobId) -> Result<Option<WorkflowJob>, StoreError>;
+    /// Many jobs with their actions and configurations, of one snapshot. One that is not there is left out; one that cannot be
+    /// read does not keep the others from being read.
+    async fn load_many(&self, jobs: &[JobId]) -> Result<LoadedJobs, StoreError>;
+
+    /// The policy of the cluster; with revision 0 nobody has set one yet.
+    async fn policy(&self) -> Result<PolicyRow, StoreError>;
+
+    /// Sets the policy if its revision is still `expected`; answers what is stored then, or `None` when somebody was faster.
+    async fn set_policy(
+        &self,
+        expected: i64,
+        policy: &Policy,
+    ) -> Result<Option<PolicyRow>, StoreError>;
 
     /// The ids of a job's parents up to the root, and of everything below it, without itself.
     async fn family(&self, job: &JobId) -> Result<Vec<JobId>, StoreError>;
 
-    /// The sources of a definition.
-    async fn app(&self, digest: &AppDigest) -> Result<Option<AppSource>, StoreError>;
-
     /// The job that was submitted under this idempotency key.
     async fn submission(&self, key: &str) -> Result<Option<JobId>, StoreError>;
-
-    /// The newest job with this `oozie.wf.external.id`.
-    async fn by_external_id(&self, external_id: &str) -> Result<Option<JobId>, StoreError>;
-
-    /// A page of jobs.
-    async fn jobs(&self, filter: &JobFilter) -> Result<JobPage, StoreError>;
-
-    /// History of one job after line `after`, oldest first, at most `lines_max`.
-    async fn history(
-        &self,
-        job: &JobId,
-        after: i64,
-        lines_max: u32,
-    ) -> Result<Vec<HistoryLine>, StoreError>;
 
     /// History of one shard after line `after`, oldest first, at most `lines_max`.
     async fn shard_history(

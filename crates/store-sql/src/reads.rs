@@ -3,19 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use engine::placement::Policy;
 use model::job::JobHeader;
 use model::{
     AppDigest, Configuration, Epoch, JobId, JobStatus, Nonce, Shard, Timestamp, WorkflowAction,
     WorkflowJob,
 };
+use ports::cluster::PolicyRow;
 use ports::store::{
-    AppSource, Cluster, HistoryLine, JobFilter, JobPage, QuarantinedEvent, ShardState, StoreError,
+    AppSource, Cluster, HistoryLine, JobFilter, JobPage, LoadedJobs, QuarantinedEvent, ShardState,
+    StoreError,
 };
 
 use crate::list;
 use crate::query::{Arg, Query, Row, corrupt};
 
 const LOAD: &str = "load a job";
+pub(crate) const SETTING_POLICY: &str = "set the policy";
+pub(crate) const SET_POLICY: &str = include_str!("../sql/read/set_policy.sql");
 
 pub(crate) async fn cluster(db: &impl Query) -> Result<Option<Cluster>, StoreError> {
     let rows =
@@ -64,6 +69,57 @@ pub(crate) async fn load(db: &impl Query, job: &JobId) -> Result<Option<Workflow
     let rows =
         db.query(LOAD, include_str!("../sql/read/load.sql"), vec![text(job.as_str())]).await?;
     assemble(rows).map_err(|error| named(error, job))
+}
+
+pub(crate) async fn load_many(db: &impl Query, jobs: &[JobId]) -> Result<LoadedJobs, StoreError> {
+    let wanted = Arg::Texts(jobs.iter().map(|job| job.as_str().to_owned()).collect());
+    let rows = db.query(LOAD, include_str!("../sql/read/load_many.sql"), vec![wanted]).await?;
+    let mut by_job: BTreeMap<JobId, Vec<Row>> = BTreeMap::new();
+    for mut row in rows {
+        by_job.entry(row.parsed()?).or_default().push(row);
+    }
+    let mut loaded = LoadedJobs::default();
+    for (job, rows) in by_job {
+        match assemble(rows) {
+            Ok(found) => loaded.jobs.extend(found),
+            Err(error) => loaded.unreadable.push((job.clone(), named(error, &job))),
+        }
+    }
+    Ok(loaded)
+}
+
+pub(crate) async fn policy(db: &impl Query) -> Result<PolicyRow, StoreError> {
+    const WHAT: &str = "read the policy";
+    let rows = db.query(WHAT, include_str!("../sql/read/policy.sql"), vec![]).await?;
+    let row = rows.into_iter().next().ok_or_else(|| corrupt(WHAT, "its row is not there"))?;
+    policy_row(row)
+}
+
+pub(crate) async fn set_policy(
+    db: &impl Query,
+    expected: i64,
+    policy: &Policy,
+) -> Result<Option<PolicyRow>, StoreError> {
+    let args = policy_args(expected, policy)?;
+    let rows = db.query(SETTING_POLICY, SET_POLICY, args).await?;
+    rows.into_iter().next().map(policy_row).transpose()
+}
+
+/// The arguments of [`SET_POLICY`].
+pub(crate) fn policy_args(expected: i64, policy: &Policy) -> Result<Vec<Arg>, StoreError> {
+    let stored = serde_json::to_string(policy).map_err(|error| corrupt(SETTING_POLICY, error))?;
+    Ok(vec![Arg::Number(expected), Arg::Text(stored)])
+}
+
+/// Columns `revision, policy`; an empty text is the policy that nobody has changed.
+pub(crate) fn policy_row(mut row: Row) -> Result<PolicyRow, StoreError> {
+    let revision = row.number()?;
+    let stored = row.text()?;
+    let policy = match stored.as_str() {
+        "" => Policy::default(),
+        text => serde_json::from_str(text).map_err(|error| row.corrupt(error))?,
+    };
+    Ok(PolicyRow { revision, policy })
 }
 
 fn assemble(rows: Vec<Row>) -> Result<Option<WorkflowJob>, StoreError> {

@@ -20,6 +20,8 @@ const INDEXED_BYTES_MAX: usize = 512;
 pub(crate) struct Rows<'a> {
     pub(crate) fences: &'a [Fence],
     pub(crate) apps: Vec<AppCells<'a>>,
+    /// Job and digest. A job's row changes its definition only in a batch that brings that definition.
+    pub(crate) uses: Vec<(&'a str, &'a str)>,
     pub(crate) jobs: Vec<JobCells<'a>>,
     pub(crate) confs: Vec<ConfCells<'a>>,
     pub(crate) gone_actions: Vec<&'a ActionId>,
@@ -99,6 +101,7 @@ impl<'a> Rows<'a> {
         Ok(Rows {
             fences: &batch.fences,
             apps: batch.apps.iter().map(AppCells::of).collect::<Result<_, _>>()?,
+            uses: uses_of(batch),
             jobs: batch
                 .jobs
                 .iter()
@@ -242,6 +245,13 @@ pub(crate) fn indexed(text: &str) -> &str {
 /// Whether the row of its shard is what the fence says.
 pub(crate) fn holds(fence: &Fence, state: &ShardState) -> bool {
     (fence.epoch, fence.nonce, fence.pos) == (state.epoch, state.owner_nonce, state.pos)
+}
+
+/// Which jobs begin to need which definitions.
+fn uses_of(batch: &Batch) -> Vec<(&str, &str)> {
+    let brought: BTreeSet<&str> = batch.apps.iter().map(|(digest, _)| digest.as_str()).collect();
+    let needed = batch.jobs.iter().map(|row| (row.header.id.as_str(), row.header.app.as_str()));
+    needed.filter(|(_, app)| brought.contains(app)).collect()
 }
 
 /// An action that goes away and comes again in one batch is a row that is replaced.

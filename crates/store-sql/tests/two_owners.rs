@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use model::job::JobHeader;
 use model::{Epoch, Nonce, Shard};
-use ports::store::{Batch, CommitOutcome, HistoryLine, ShardState, Store};
+use ports::store::{Batch, CommitOutcome, HistoryLine, Reads, ShardState, Store};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor};
 use store_sql::PostgresStore;

@@ -26,7 +26,7 @@ struct Part {
     is_needed: fn(&Rows<'_>) -> bool,
 }
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     Part {
         sql: include_str!("../../sql/postgres/commit/put_job.sql"),
         check: Some(
@@ -71,6 +71,11 @@ const PARTS: [Part; 9] = [
         is_needed: |rows| !rows.apps.is_empty(),
     },
     Part {
+        sql: include_str!("../../sql/postgres/commit/put_use.sql"),
+        check: None,
+        is_needed: |rows| !rows.uses.is_empty(),
+    },
+    Part {
         sql: include_str!("../../sql/postgres/commit/put_submission.sql"),
         check: None,
         is_needed: |rows| !rows.submissions.is_empty(),
@@ -89,6 +94,12 @@ pub(crate) async fn commit(connection: &mut PgConnection, rows: &Rows<'_>) -> Re
     let query = sqlx::query(own_sql(statement(rows)));
     let query = bind_actions(bind_jobs(bind_fences(query, rows.fences), rows), &rows.actions);
     bind_rest(bind_lines(query, rows), rows).fetch_all(connection).await.map(drop)
+}
+
+/// Drops the definitions that purges left behind and no job needs.
+pub(crate) async fn drop_loose_apps(connection: &mut PgConnection) -> Result<(), Error> {
+    let query = sqlx::query(include_str!("../../sql/postgres/drop_loose_apps.sql"));
+    query.fetch_all(connection).await.map(drop)
 }
 
 fn statement(rows: &Rows<'_>) -> String {
@@ -173,7 +184,7 @@ fn bind_lines<'q>(query: Bound<'q>, rows: &'q Rows<'_>) -> Bound<'q> {
         .bind(lines.iter().map(|line| &*line.engine).collect::<Vec<_>>())
 }
 
-/// $44 to $54.
+/// $44 to $56.
 fn bind_rest<'q>(query: Bound<'q>, rows: &'q Rows<'_>) -> Bound<'q> {
     query
         .bind(column(&rows.gone_actions, |action| action.job.as_str()))
@@ -187,6 +198,8 @@ fn bind_rest<'q>(query: Bound<'q>, rows: &'q Rows<'_>) -> Bound<'q> {
         .bind(column(rows.quarantined, |event| event.at.0))
         .bind(rows.quarantined.iter().map(|event| &*event.event).collect::<Vec<_>>())
         .bind(rows.quarantined.iter().map(|event| &*event.why).collect::<Vec<_>>())
+        .bind(column(&rows.uses, |(job, _)| *job))
+        .bind(column(&rows.uses, |(_, app)| *app))
 }
 
 /// What the rows of these fences are now.

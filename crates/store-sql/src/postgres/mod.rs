@@ -15,10 +15,12 @@ use std::sync::Mutex as StdMutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use engine::placement::Policy;
 use model::{AppDigest, JobId, JobStatus, Nonce, Shard, Timestamp, WorkflowJob};
+use ports::cluster::PolicyRow;
 use ports::store::{
-    AppSource, Batch, Cluster, CommitOutcome, Fence, HistoryLine, JobFilter, JobPage,
-    QuarantinedEvent, ShardState, Store, StoreError,
+    AppSource, Batch, Cluster, CommitOutcome, Fence, HistoryLine, JobFilter, JobPage, LoadedJobs,
+    QuarantinedEvent, Reads, ShardState, Store, StoreError,
 };
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnection, PgPool, PgRow};
@@ -166,6 +168,19 @@ impl PostgresStore {
     }
 }
 
+/// After a purge: definitions that nobody needs any more go away. What does not go now goes after the next purge, whoever
+/// makes it. Answers whether the connection is in order.
+async fn drop_loose_apps(connection: &mut PgConnection) -> bool {
+    let dropping = commit::drop_loose_apps(connection);
+    let why = match tokio::time::timeout(ANSWER_TIMEOUT, dropping).await {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) => store_error("drop definitions", &error).to_string(),
+        Err(_) => late("drop definitions", ANSWER_TIMEOUT).to_string(),
+    };
+    tracing::warn!(why, "definitions of purged jobs stay until the next purge");
+    false
+}
+
 /// Which fences did not hold.
 async fn refusal(connection: &mut PgConnection, fences: &[Fence]) -> CommitOutcome {
     let states = match tokio::time::timeout(
@@ -277,6 +292,34 @@ impl Query for PgPool {
 }
 
 #[async_trait]
+impl Reads for PostgresStore {
+    async fn load(&self, job: &JobId) -> Result<Option<WorkflowJob>, StoreError> {
+        reads::load(&self.pool, job).await
+    }
+
+    async fn app(&self, digest: &AppDigest) -> Result<Option<AppSource>, StoreError> {
+        reads::app(&self.pool, digest).await
+    }
+
+    async fn by_external_id(&self, external_id: &str) -> Result<Option<JobId>, StoreError> {
+        reads::by_external_id(&self.pool, external_id).await
+    }
+
+    async fn jobs(&self, filter: &JobFilter) -> Result<JobPage, StoreError> {
+        reads::jobs(&self.pool, filter).await
+    }
+
+    async fn history(
+        &self,
+        job: &JobId,
+        after: i64,
+        lines_max: u32,
+    ) -> Result<Vec<HistoryLine>, StoreError> {
+        reads::history(&self.pool, job, after, lines_max).await
+    }
+}
+
+#[async_trait]
 impl Store for PostgresStore {
     fn cluster(&self) -> &Cluster {
         &self.cluster
@@ -326,7 +369,11 @@ impl Store for PostgresStore {
             },
         };
         let outcome = self.send(&mut link, &rows).await;
-        if !matches!(outcome, CommitOutcome::Unknown(_)) {
+        let mut in_order = !matches!(outcome, CommitOutcome::Unknown(_));
+        if outcome == CommitOutcome::Committed && !rows.gone_jobs.is_empty() {
+            in_order = drop_loose_apps(&mut link.connection).await;
+        }
+        if in_order {
             *slot = Some(link);
         }
         outcome
@@ -340,37 +387,28 @@ impl Store for PostgresStore {
         reads::live_jobs(&self.pool, shards).await
     }
 
-    async fn load(&self, job: &JobId) -> Result<Option<WorkflowJob>, StoreError> {
-        reads::load(&self.pool, job).await
+    async fn load_many(&self, jobs: &[JobId]) -> Result<LoadedJobs, StoreError> {
+        reads::load_many(&self.pool, jobs).await
+    }
+
+    async fn policy(&self) -> Result<PolicyRow, StoreError> {
+        reads::policy(&self.pool).await
+    }
+
+    async fn set_policy(
+        &self,
+        expected: i64,
+        policy: &Policy,
+    ) -> Result<Option<PolicyRow>, StoreError> {
+        reads::set_policy(&self.pool, expected, policy).await
     }
 
     async fn family(&self, job: &JobId) -> Result<Vec<JobId>, StoreError> {
         reads::family(&self.pool, job).await
     }
 
-    async fn app(&self, digest: &AppDigest) -> Result<Option<AppSource>, StoreError> {
-        reads::app(&self.pool, digest).await
-    }
-
     async fn submission(&self, key: &str) -> Result<Option<JobId>, StoreError> {
         reads::submission(&self.pool, key).await
-    }
-
-    async fn by_external_id(&self, external_id: &str) -> Result<Option<JobId>, StoreError> {
-        reads::by_external_id(&self.pool, external_id).await
-    }
-
-    async fn jobs(&self, filter: &JobFilter) -> Result<JobPage, StoreError> {
-        reads::jobs(&self.pool, filter).await
-    }
-
-    async fn history(
-        &self,
-        job: &JobId,
-        after: i64,
-        lines_max: u32,
-    ) -> Result<Vec<HistoryLine>, StoreError> {
-        reads::history(&self.pool, job, after, lines_max).await
     }
 
     async fn shard_history(

@@ -67,6 +67,11 @@ async fn write(writer: &mut SqliteConnection, rows: &Rows<'_>) -> Result<(), Sto
         query.bind(app.digest.to_owned()).bind(app.source.clone())
     })
     .await?;
+    put(writer, include_str!("../../sql/sqlite/put_use.sql"), &rows.uses, None, |query, use_| {
+        let (job, app) = *use_;
+        query.bind(job.to_owned()).bind(app.to_owned())
+    })
+    .await?;
     put(writer, include_str!("../../sql/sqlite/put_job.sql"), &rows.jobs, Some("job"), bind_job)
         .await?;
     put(
@@ -118,7 +123,8 @@ async fn write(writer: &mut SqliteConnection, rows: &Rows<'_>) -> Result<(), Sto
             query.bind(event.event.clone()).bind(event.why.clone())
         },
     )
-    .await
+    .await?;
+    drop_loose_apps(writer, rows).await
 }
 
 async fn check_fences(writer: &mut SqliteConnection, fences: &[Fence]) -> Result<(), Stop> {
@@ -191,11 +197,22 @@ async fn drop_gone(writer: &mut SqliteConnection, rows: &Rows<'_>) -> Result<(),
         include_str!("../../sql/sqlite/purge_actions.sql"),
         include_str!("../../sql/sqlite/purge_conf.sql"),
         include_str!("../../sql/sqlite/purge_submissions.sql"),
+        include_str!("../../sql/sqlite/put_loose.sql"),
+        include_str!("../../sql/sqlite/purge_use.sql"),
         include_str!("../../sql/sqlite/purge_job.sql"),
     ] {
         sqlx::query(sql).bind(jobs.clone()).execute(&mut *writer).await?;
     }
     Ok(())
+}
+
+/// Definitions that only purged jobs needed.
+async fn drop_loose_apps(writer: &mut SqliteConnection, rows: &Rows<'_>) -> Result<(), Stop> {
+    if rows.gone_jobs.is_empty() {
+        return Ok(());
+    }
+    run(writer, include_str!("../../sql/sqlite/drop_loose_apps.sql")).await?;
+    Ok(run(writer, include_str!("../../sql/sqlite/forget_loose_apps.sql")).await?)
 }
 
 /// Inserts or replaces rows by as few statements as `REPETITIONS` allows; all of them must be counted when `table` is given.

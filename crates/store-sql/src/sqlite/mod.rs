@@ -14,10 +14,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use engine::placement::Policy;
 use model::{AppDigest, JobId, JobStatus, Nonce, Shard, Timestamp, WorkflowJob};
+use ports::cluster::PolicyRow;
 use ports::store::{
-    AppSource, Batch, Cluster, CommitOutcome, Fence, HistoryLine, JobFilter, JobPage,
-    QuarantinedEvent, ShardState, Store, StoreError,
+    AppSource, Batch, Cluster, CommitOutcome, Fence, HistoryLine, JobFilter, JobPage, LoadedJobs,
+    QuarantinedEvent, Reads, ShardState, Store, StoreError,
 };
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
@@ -189,6 +191,17 @@ fn cell(row: &SqliteRow, at: usize) -> Result<Cell, sqlx::Error> {
     }
 }
 
+type SqliteQuery = sqlx::query::Query<'static, Sqlite, sqlx::sqlite::SqliteArguments>;
+
+fn bound(query: SqliteQuery, arg: Arg) -> SqliteQuery {
+    match arg {
+        Arg::Number(number) => query.bind(number),
+        Arg::Text(text) => query.bind(text),
+        Arg::Numbers(numbers) => query.bind(commit::json(&numbers)),
+        Arg::Texts(texts) => query.bind(commit::json(&texts)),
+    }
+}
+
 impl Query for SqliteStore {
     async fn query(
         &self,
@@ -196,18 +209,39 @@ impl Query for SqliteStore {
         sql: &str,
         args: Vec<Arg>,
     ) -> Result<Vec<Row>, StoreError> {
-        let mut query = sqlx::query::<Sqlite>(own_sql(for_sqlite(sql)));
-        for arg in args {
-            query = match arg {
-                Arg::Number(number) => query.bind(number),
-                Arg::Text(text) => query.bind(text),
-                Arg::Numbers(numbers) => query.bind(commit::json(&numbers)),
-                Arg::Texts(texts) => query.bind(commit::json(&texts)),
-            };
-        }
+        let query = sqlx::query::<Sqlite>(own_sql(for_sqlite(sql)));
+        let query = args.into_iter().fold(query, bound);
         let rows =
             query.fetch_all(&self.readers).await.map_err(|error| store_error(what, &error))?;
         rows.iter().map(|row| cells(what, row)).collect()
+    }
+}
+
+#[async_trait]
+impl Reads for SqliteStore {
+    async fn load(&self, job: &JobId) -> Result<Option<WorkflowJob>, StoreError> {
+        reads::load(self, job).await
+    }
+
+    async fn app(&self, digest: &AppDigest) -> Result<Option<AppSource>, StoreError> {
+        reads::app(self, digest).await
+    }
+
+    async fn by_external_id(&self, external_id: &str) -> Result<Option<JobId>, StoreError> {
+        reads::by_external_id(self, external_id).await
+    }
+
+    async fn jobs(&self, filter: &JobFilter) -> Result<JobPage, StoreError> {
+        reads::jobs(self, filter).await
+    }
+
+    async fn history(
+        &self,
+        job: &JobId,
+        after: i64,
+        lines_max: u32,
+    ) -> Result<Vec<HistoryLine>, StoreError> {
+        reads::history(self, job, after, lines_max).await
     }
 }
 
@@ -262,37 +296,36 @@ impl Store for SqliteStore {
         reads::live_jobs(self, shards).await
     }
 
-    async fn load(&self, job: &JobId) -> Result<Option<WorkflowJob>, StoreError> {
-        reads::load(self, job).await
+    async fn load_many(&self, jobs: &[JobId]) -> Result<LoadedJobs, StoreError> {
+        reads::load_many(self, jobs).await
+    }
+
+    async fn policy(&self) -> Result<PolicyRow, StoreError> {
+        reads::policy(self).await
+    }
+
+    async fn set_policy(
+        &self,
+        expected: i64,
+        policy: &Policy,
+    ) -> Result<Option<PolicyRow>, StoreError> {
+        let mut writer = self.writer().await?;
+        let args = reads::policy_args(expected, policy)?;
+        let sql = own_sql(for_sqlite(reads::SET_POLICY));
+        let query = args.into_iter().fold(sqlx::query::<Sqlite>(sql), bound);
+        let rows = query.fetch_all(&mut writer.connection).await;
+        let rows = rows.map_err(|error| store_error(reads::SETTING_POLICY, &error))?;
+        writer.put_back();
+        let row = rows.first().map(|row| cells(reads::SETTING_POLICY, row)).transpose()?;
+        row.map(reads::policy_row).transpose()
     }
 
     async fn family(&self, job: &JobId) -> Result<Vec<JobId>, StoreError> {
         reads::family(self, job).await
     }
 
-    async fn app(&self, digest: &AppDigest) -> Result<Option<AppSource>, StoreError> {
-        reads::app(self, digest).await
-    }
-
     async fn submission(&self, key: &str) -> Result<Option<JobId>, StoreError> {
         reads::submission(self, key).await
-    }
-
-    async fn by_external_id(&self, external_id: &str) -> Result<Option<JobId>, StoreError> {
-        reads::by_external_id(self, external_id).await
-    }
-
-    async fn jobs(&self, filter: &JobFilter) -> Result<JobPage, StoreError> {
-        reads::jobs(self, filter).await
-    }
-
-    async fn history(
-        &self,
-        job: &JobId,
-        after: i64,
-        lines_max: u32,
-    ) -> Result<Vec<HistoryLine>, StoreError> {
-        reads::history(self, job, after, lines_max).await
     }
 
     async fn shard_history(

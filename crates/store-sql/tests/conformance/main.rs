@@ -1,5 +1,6 @@
 //! One suite of facts for both stores, SQLite and a real PostgreSQL, and what only one of them can show.
 
+mod definitions;
 mod fences;
 mod history;
 mod lists;
@@ -57,6 +58,7 @@ on_both_stores! {
     rows::the_newest_job_with_an_external_id_is_found,
     rows::quarantined_events_come_newest_first,
     rows::what_can_never_be_stored_is_rejected_and_changes_nothing,
+    definitions::a_definition_goes_with_the_last_job_that_needs_it,
     fences::the_cluster_is_as_it_was_created,
     fences::a_stale_fence_changes_nothing_anywhere,
     fences::a_line_that_is_there_already_changes_nothing_anywhere,

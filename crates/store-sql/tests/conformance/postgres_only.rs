@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use model::job::JobHeader;
 use model::{Nonce, Run, Shard, Timestamp};
-use ports::store::{Batch, CommitOutcome, Store, StoreError};
+use ports::store::{Batch, CommitOutcome, Reads, Store, StoreError};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor};
 use store_sql::{Maintenance, NewCluster, PostgresStore};
@@ -19,7 +19,7 @@ use crate::samples::{NOW, Term, batch_of, header, job_id, line, new_cluster};
 /// How long a fact is waited for on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-async fn open(url: &str, process: u64) -> PostgresStore {
+pub(crate) async fn open(url: &str, process: u64) -> PostgresStore {
     PostgresStore::open(url, Nonce(process), &new_cluster()).await.expect("it opens")
 }
 
@@ -28,7 +28,7 @@ async fn number(watcher: &mut PgConnection, sql: &'static str) -> i64 {
 }
 
 /// Waits until this many of our connections wait for a lock.
-async fn until_waiting(watcher: &mut PgConnection, wanted: i64) {
+pub(crate) async fn until_waiting(watcher: &mut PgConnection, wanted: i64) {
     const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                            AND application_name LIKE 'hw:%' AND wait_event_type = 'Lock'";
     let waiting = async {
@@ -39,7 +39,7 @@ async fn until_waiting(watcher: &mut PgConnection, wanted: i64) {
     tokio::time::timeout(DEADLINE, waiting).await.expect("they wait for the lock");
 }
 
-async fn in_time<T>(what: impl Future<Output = T>) -> T {
+pub(crate) async fn in_time<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, what).await.expect("it ends")
 }
 

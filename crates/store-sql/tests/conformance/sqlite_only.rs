@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use model::job::JobHeader;
-use ports::store::{CommitOutcome, Store, StoreError};
+use ports::store::{CommitOutcome, Reads, Store, StoreError};
 use store_sql::{NewCluster, SqliteStore};
 
 use crate::samples::{Term, batch_of, header, job_id, new_cluster};

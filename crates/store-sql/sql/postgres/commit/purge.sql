@@ -1,4 +1,5 @@
--- Indexes: the primary keys of job, job_conf and action, history_job of each partition, submission_job.
+-- Indexes: the primary keys of job, job_conf and action, history_job of each partition, submission_job, the primary key
+-- of app_use. What becomes of the definitions is seen to when this has gone in: drop_loose_apps.sql.
 purge_history AS (
     DELETE FROM history USING unnest($46::text[]) AS gone (job) WHERE (SELECT open FROM gate) AND history.job = gone.job
 ),
@@ -13,4 +14,11 @@ purge_submissions AS (
 ),
 purge_job AS (
     DELETE FROM job USING unnest($46::text[]) AS gone (id) WHERE (SELECT open FROM gate) AND job.id = gone.id
+),
+purge_use AS (
+    DELETE FROM app_use USING unnest($46::text[]) AS gone (job) WHERE (SELECT open FROM gate) AND app_use.job = gone.job
+    RETURNING app
+),
+put_loose AS (
+    INSERT INTO app_loose (app) SELECT DISTINCT app FROM purge_use
 )

@@ -1,0 +1,1 @@
+SELECT revision, policy FROM policy WHERE id = 1
