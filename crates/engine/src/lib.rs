@@ -6,11 +6,13 @@
 //! * [`workflow::step`]: one event in, changes and effects out.
 //! * [`workflow::outstanding`]: all that a stored state still wants, for a fresh owner.
 //! * [`replay`]: a job rebuilt from its history, bit for bit.
+//! * [`placement`]: which member of a cluster owns which shard.
 //! * [`invariants`]: what must always hold.
 #![warn(missing_docs)]
 
 pub mod event;
 pub mod invariants;
+pub mod placement;
 pub mod replay;
 pub mod workflow;
 

@@ -71,6 +71,10 @@ text_id! {
     Token
 }
 text_id! {
+    /// Which scheduler, by its configured name; stays the same over restarts.
+    MemberId
+}
+text_id! {
     /// Which worker, by its configured name; stays the same over restarts.
     WorkerId
 }

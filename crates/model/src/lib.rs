@@ -28,8 +28,8 @@ pub use app::{ActionNode, Node, NodeKind, WorkflowApp};
 pub use configuration::Configuration;
 pub use diagnostic::{Diagnostic, Location, Severity};
 pub use id::{
-    ActionId, AppDigest, Attempt, Epoch, JobId, JobKind, NodeName, Nonce, Run, Shard, Token,
-    WorkerId,
+    ActionId, AppDigest, Attempt, Epoch, JobId, JobKind, MemberId, NodeName, Nonce, Run, Shard,
+    Token, WorkerId,
 };
 pub use job::{ParentRef, WorkflowJob};
 pub use status::{ActionStatus, JobStatus};

@@ -9,11 +9,15 @@ use super::draft::Draft;
 use super::{notify, walk};
 use crate::event::{Rejection, RerunRequest, Skip};
 
+/// The property that keeps a child from being rerun other than through its parent (E0755).
+const DISABLE_CHILD: &str = "oozie.wf.rerun.disablechild";
+
 /// Over → RUNNING with one run more. Rows that are not stepped over go away; the others keep what they had.
 pub(super) fn rerun(draft: &mut Draft<'_>, request: &RerunRequest) -> Result<(), Rejection> {
     if !draft.status().is_terminal() {
         return not_over(draft, request);
     }
+    check_through_parent(draft, request)?;
     let kept = kept_nodes(draft, &request.skip)?;
     for name in draft.names() {
         if !kept.contains(&name) {
@@ -38,6 +42,20 @@ fn not_over(draft: &mut Draft<'_>, request: &RerunRequest) -> Result<(), Rejecti
         draft.status()
     );
     Err(Rejection { code: "E0805", message, silent: false })
+}
+
+/// With `oozie.wf.rerun.disablechild` a child is rerun by its parent only, never by a person.
+fn check_through_parent(draft: &Draft<'_>, request: &RerunRequest) -> Result<(), Rejection> {
+    let parent = match &draft.header().parent {
+        Some(parent) if request.parent.is_none() && request.conf.is_true(DISABLE_CHILD) => parent,
+        _ => return Ok(()),
+    };
+    let message = format!(
+        "job {} is a child and {DISABLE_CHILD} is true; rerun its parent {} instead",
+        draft.header().id,
+        parent.job
+    );
+    Err(Rejection { code: "E0755", message, silent: false })
 }
 
 /// The actions and decisions to step over; control nodes pass by themselves.

@@ -2,8 +2,10 @@
 
 use engine::{Effect, Event, RerunRequest, Skip};
 use model::action::Answer;
-use model::job::Rules;
-use model::{ActionStatus, AttemptResult, ErrorClass, Failure, JobStatus, Phase, Success};
+use model::job::{ParentRef, Rules};
+use model::{
+    ActionStatus, Attempt, AttemptResult, ErrorClass, Failure, JobStatus, Phase, Run, Success,
+};
 
 use crate::world::{Builder, World, error, name, ok};
 
@@ -519,6 +521,34 @@ fn a_rerun_may_skip_only_what_was_reached_and_ended() {
         world.event(rerun(Skip::AllButFailed)).map_err(|rejection| rejection.code),
         Err("E0805")
     );
+}
+
+#[test]
+fn a_child_may_be_kept_from_being_rerun_by_itself() {
+    let parent = ParentRef {
+        job: "0000001-261121142320042-howdah-W".parse().unwrap(),
+        action: name("call"),
+        run: Run(0),
+        attempt: Attempt(1),
+        depth: 1,
+    };
+    for (is_child, disabled, by_parent, expected) in [
+        (true, "true", false, Err("E0755")),
+        (true, " TRUE ", false, Err("E0755")),
+        (true, "true", true, Ok(())),
+        (true, "false", false, Ok(())),
+        (false, "true", false, Ok(())),
+    ] {
+        let mut world = World::new(chain(), &[]);
+        world.job.header.parent = is_child.then(|| parent.clone());
+        world.run_error("a", ErrorClass::Error, "JA018");
+        let Event::Rerun(mut request) = rerun(Skip::AllButFailed) else { unreachable!() };
+        request.conf =
+            std::sync::Arc::new([("oozie.wf.rerun.disablechild", disabled)].into_iter().collect());
+        request.parent = by_parent.then(|| parent.clone());
+        let outcome = world.event(Event::Rerun(request)).map(|_| ()).map_err(|said| said.code);
+        assert_eq!(outcome, expected, "{:?}", (is_child, disabled, by_parent));
+    }
 }
 
 #[test]
