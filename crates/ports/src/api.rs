@@ -4,8 +4,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::{Configuration, Diagnostic, JobId, NodeName, Timestamp};
+use engine::placement::{Mode, Policy};
+use model::{Configuration, Diagnostic, JobId, MemberId, NodeName, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use crate::cluster::PolicyRow;
 
 /// How an API error is to be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +107,78 @@ pub struct Wait {
     pub since: Timestamp,
     /// Until when at most, when there is such a moment.
     pub until: Option<Timestamp>,
+}
+
+/// What a person changes in the policy of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum PolicyChange {
+    /// The mode of high availability.
+    Mode {
+        /// The new one.
+        mode: Mode,
+    },
+    /// Work goes back to the preferred member, or to those that came, now.
+    Failback,
+    /// Whether work goes back by itself, and when.
+    Hysteresis {
+        /// Whether at all.
+        failback: bool,
+        /// How long a member must have been well, in ms.
+        failback_after_ms: i64,
+        /// Least time between two planned moves, in ms.
+        move_gap_ms: i64,
+    },
+    /// A member's share; nothing gives its own back.
+    Weight {
+        /// Whose.
+        member: MemberId,
+        /// 0 never works.
+        weight: Option<u32>,
+    },
+    /// A member gives its shards up, or may have some again.
+    Drain {
+        /// Which.
+        member: MemberId,
+        /// Whether it drains.
+        on: bool,
+    },
+}
+
+impl PolicyChange {
+    /// Makes the change.
+    pub fn apply(self, policy: &mut Policy, now: Timestamp) {
+        match self {
+            PolicyChange::Mode { mode } => policy.mode = mode,
+            PolicyChange::Failback => policy.asked_at = Some(now),
+            PolicyChange::Hysteresis { failback, failback_after_ms, move_gap_ms } => {
+                policy.failback = failback;
+                policy.failback_after_ms = failback_after_ms;
+                policy.move_gap_ms = move_gap_ms;
+            }
+            PolicyChange::Weight { member, weight: Some(weight) } => {
+                policy.weights.insert(member, weight);
+            }
+            PolicyChange::Weight { member, weight: None } => {
+                policy.weights.remove(&member);
+            }
+            PolicyChange::Drain { member, on: true } => {
+                policy.draining.insert(member);
+            }
+            PolicyChange::Drain { member, on: false } => {
+                policy.draining.remove(&member);
+            }
+        }
+    }
+}
+
+/// The policy of the cluster: one row of the database.
+#[async_trait]
+pub trait PolicyApi: Send + Sync {
+    /// The policy as it is stored.
+    async fn policy(&self) -> Result<PolicyRow, ApiError>;
+    /// Changes it; answers what is stored then.
+    async fn change_policy(&self, change: PolicyChange) -> Result<PolicyRow, ApiError>;
 }
 
 /// What a gateway asks for.

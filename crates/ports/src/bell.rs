@@ -9,11 +9,25 @@ pub trait Bell: Send + Sync {
     fn ring(&self, pool: &str, shard: Shard);
 }
 
+/// A ring as it was heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ring {
+    /// The pool that has work.
+    pub pool: String,
+    /// Where; nothing when the listener does not know.
+    pub shard: Option<Shard>,
+}
+
 /// The worker's end.
 #[async_trait]
 pub trait Listener: Send {
     /// Waits for the next ring for one of this listener's pools; `None` when the bell is gone for good.
     async fn heard(&mut self) -> Option<String>;
+
+    /// The same with the shard that rang, from listeners that know it.
+    async fn heard_ring(&mut self) -> Option<Ring> {
+        self.heard().await.map(|pool| Ring { pool, shard: None })
+    }
 }
 
 /// Where listeners come from.
@@ -25,7 +39,7 @@ pub trait Bells: Bell {
 /// Bells inside one process.
 #[derive(Clone, Debug)]
 pub struct LocalBells {
-    rings: tokio::sync::broadcast::Sender<String>,
+    rings: tokio::sync::broadcast::Sender<Ring>,
 }
 
 /// Rings kept for a slow listener; a listener that lags hears its pools as rung, so the number only bounds memory.
@@ -38,9 +52,9 @@ impl Default for LocalBells {
 }
 
 impl Bell for LocalBells {
-    fn ring(&self, pool: &str, _shard: Shard) {
+    fn ring(&self, pool: &str, shard: Shard) {
         // An error says that nobody listens, which is what a lost ring is.
-        let _unheard = self.rings.send(pool.to_owned());
+        let _unheard = self.rings.send(Ring { pool: pool.to_owned(), shard: Some(shard) });
     }
 }
 
@@ -53,18 +67,25 @@ impl Bells for LocalBells {
 #[derive(Debug)]
 struct LocalListener {
     pools: Vec<String>,
-    rings: tokio::sync::broadcast::Receiver<String>,
+    rings: tokio::sync::broadcast::Receiver<Ring>,
 }
 
 #[async_trait]
 impl Listener for LocalListener {
     async fn heard(&mut self) -> Option<String> {
+        self.heard_ring().await.map(|ring| ring.pool)
+    }
+
+    async fn heard_ring(&mut self) -> Option<Ring> {
         use tokio::sync::broadcast::error::RecvError;
         loop {
             match self.rings.recv().await {
-                Ok(pool) if self.pools.contains(&pool) => return Some(pool),
+                Ok(ring) if self.pools.contains(&ring.pool) => return Some(ring),
                 Ok(_) => {}
-                Err(RecvError::Lagged(_)) => return self.pools.first().cloned(),
+                Err(RecvError::Lagged(_)) => {
+                    let pool = self.pools.first()?.clone();
+                    return Some(Ring { pool, shard: None });
+                }
                 Err(RecvError::Closed) => return None,
             }
         }

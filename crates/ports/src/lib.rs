@@ -6,6 +6,8 @@
 //! * [`files`]: file systems, asked as the submitting user.
 //! * [`logs`]: what attempts printed.
 //! * [`api`]: what a gateway asks of a scheduler.
+//! * [`cluster`]: who is there and who owns what.
+//! * [`election`]: what coordinators agree on.
 //! * [`clock`]: the wall clock and chance, so that nothing above reads them by itself.
 //! * [`crash`]: places where tests let a process die.
 #![warn(missing_docs)]
@@ -13,7 +15,9 @@
 pub mod api;
 pub mod bell;
 pub mod clock;
+pub mod cluster;
 pub mod crash;
+pub mod election;
 pub mod files;
 pub mod logs;
 pub mod store;

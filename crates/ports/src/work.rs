@@ -2,7 +2,10 @@
 //!
 //! ```text
 //! worker                                scheduler
-//!   Hello{held tokens}        ────────►   fences claims of this worker that are not in the list
+//!   Hello                     ────────►
+//!                             ◄────────   Owns{1, shards}                 and again after each take
+//!   Holds{1, held tokens}     ────────►   claims of this worker, older than that Owns and not in the list, are fenced;
+//!                                         tokens in the list that it does not know are stopped
 //!   Claim{pool, tokens}       ────────►   late binding: the best ready attempts, committed
 //!                             ◄────────   Grants{...}                     (maybe none)
 //!   Progressed{token, ...}    ────────►
@@ -14,10 +17,16 @@
 //! ```
 //! Tokens are made up for one message of one session; a later session never claims with them again.
 //!
+//! `Owns` tells the worker the epoch of each shard that this scheduler owns. From then on the worker takes no grant and no
+//! acknowledgement of such a shard from a lower epoch, so what it lists in `Holds` is all that can ever run under claims that
+//! are older: without that order a grant of a deposed owner could still arrive after the list, and its attempt would run
+//! beside the next one.
+//!
 //! A worker repeats `Finish` and `Stopped` at every new session until they are acknowledged. Grants and stops of one shard
 //! use this one stream, so that a stop can never overtake its grant; a stop for a token that the worker does not know
 //! leaves a tombstone.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -41,8 +50,15 @@ pub struct Hello {
     pub incarnation: u64,
     /// The pools it serves.
     pub pools: Vec<String>,
-    /// Every token it holds, in any state; a claim of this worker that is not among them is fenced at once.
-    pub held: Vec<Token>,
+}
+
+/// A token that a worker holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldToken {
+    /// Which.
+    pub token: Token,
+    /// The job it was granted for.
+    pub job: JobId,
 }
 
 /// What a worker says.
@@ -55,6 +71,13 @@ pub enum FromWorker {
         pool: String,
         /// Made up for this claim; at most [`CLAIM_TOKENS_MAX`].
         tokens: Vec<Token>,
+    },
+    /// The answer to [`ToWorker::Owns`]: everything it holds, in any state, at the moment when it took those epochs in.
+    Holds {
+        /// The number of the `Owns` that this answers.
+        number: u64,
+        /// Every token, with its job.
+        held: Vec<HeldToken>,
     },
     /// It still has these.
     Beat {
@@ -105,6 +128,14 @@ pub enum ToWorker {
         pool: String,
         /// The attempts, each under one of the tokens of the claim; the other tokens are void.
         grants: Vec<Grant>,
+    },
+    /// What this scheduler owns now. The worker refuses what comes of these shards from a lower epoch, and answers with
+    /// [`FromWorker::Holds`].
+    Owns {
+        /// Grows with each of a session.
+        number: u64,
+        /// Its shards with their epochs.
+        shards: BTreeMap<Shard, Epoch>,
     },
     /// The result was committed, or found superseded: the spool may forget it.
     FinishAcknowledged {
