@@ -7,7 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use engine::{Event, RerunRequest, workflow};
 use model::{Configuration, JobId};
-use ports::api::{ApiError, ApiErrorKind, Command, Explanation, SchedulerApi, SubmitRequest, Wait};
+use ports::api::{
+    ApiError, ApiErrorKind, Command, Explanation, PolicyApi, PolicyChange, SchedulerApi,
+    SubmitRequest, Wait,
+};
+use ports::cluster::PolicyRow;
 use ports::store::StoreError;
 use ports::work::{FromWorker, Hello, NoScheduler, SESSION_MESSAGES_MAX, Session, WorkSource};
 use tokio::sync::{mpsc, oneshot};
@@ -28,6 +32,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(55);
 const TROUBLE_WAIT: Duration = Duration::from_secs(5);
 /// A database that restarts is waited for so long before anything is asked of it.
 const TROUBLE_PATIENCE: Duration = Duration::from_secs(2);
+/// Times that a change of the policy is made anew because somebody was faster.
+const POLICY_TRIES_MAX: usize = 8;
 /// Between two looks at whether it takes writes.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -61,9 +67,23 @@ impl Handle {
         }
     }
 
+    /// Asks the coordinators to hand every shard over, and waits until nothing is held, at most for `patience`.
+    pub async fn drain(&self, patience: Duration) {
+        self.world.pulse.drain();
+        let asked = Instant::now();
+        while self.world.pulse.held() > 0 && asked.elapsed() < patience {
+            sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// How many shards it holds: part of readiness.
+    pub fn shards_held(&self) -> usize {
+        self.world.pulse.held()
+    }
+
     /// Why the database cannot write now, if so: part of readiness.
     pub fn store_trouble(&self) -> Option<String> {
-        self.world.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.world.known_trouble()
     }
 
     async fn ask<T>(
@@ -294,6 +314,27 @@ impl SchedulerApi for Handle {
 
     async fn ready_attempts(&self) -> Vec<(Arc<str>, u64)> {
         self.world.ready_counts()
+    }
+}
+
+#[async_trait]
+impl PolicyApi for Handle {
+    async fn policy(&self) -> Result<PolicyRow, ApiError> {
+        self.world.store.policy().await.map_err(|error| store_error(&error))
+    }
+
+    async fn change_policy(&self, change: PolicyChange) -> Result<PolicyRow, ApiError> {
+        for _ in 0..POLICY_TRIES_MAX {
+            let PolicyRow { revision, mut policy } = self.policy().await?;
+            change.clone().apply(&mut policy, self.world.clock.now());
+            let set = self.world.store.set_policy(revision, &policy).await;
+            if let Some(row) = set.map_err(|error| store_error(&error))? {
+                self.world.pulse.policy(row.clone());
+                return Ok(row);
+            }
+        }
+        let words = "others change the policy all the time; look at it, and try again";
+        Err(ApiError::new(ApiErrorKind::Unavailable, "HW1013", words))
     }
 }
 

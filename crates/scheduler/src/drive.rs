@@ -1,29 +1,28 @@
 //! The loop: messages in, turns out, one batch under way at a time.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Effect, Event, RerunRequest, Submission, invariants, workflow};
+use engine::{Effect, Event, Submission, invariants, workflow};
 use futures::future::BoxFuture;
-use model::{AppDigest, JobId, JobKind, NodeName, Shard, WorkflowApp};
-use ports::api::{ApiError, ApiErrorKind};
-use ports::store::{ActionRow, AppSource, BATCH_ROWS_MAX, Cluster, CommitOutcome, JobRow};
+use model::{AppDigest, JobId, NodeName, Shard, WorkflowApp};
+use ports::store::{ActionRow, BATCH_ROWS_MAX, Cluster, CommitOutcome, JobRow};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::inbox::{ChildApp, Message};
-use crate::memory::{Errand, Held, Live, Memory};
+use crate::loading::Loader;
+use crate::member::{self, Member};
+use crate::memory::{Errand, Live, Memory};
 use crate::outside::World;
-use crate::poison::{self, guarded, stored_form};
+use crate::poison::{guarded, stored_form};
 use crate::ready::{Offer, Ready};
 use crate::sessions::Sessions;
-use crate::turn::{Output, Outside, Turn, answer, batch_of};
+use crate::turn::{Output, Outside, Turn, batch_of};
 
 /// Messages handled before a batch is sent: bounds how long the first of them waits.
 const MESSAGES_PER_ROUND_MAX: usize = 256;
-/// Idempotency keys remembered after their commit, so that a late repeat finds them without the database.
-const KEYS_MAX: usize = 10_000;
 
 /// A batch on its way to the database.
 pub(crate) struct Flight {
@@ -42,13 +41,8 @@ pub(crate) struct Driver {
     pub(crate) pending: Vec<Turn>,
     pub(crate) pending_rows: usize,
     pub(crate) flight: Option<Flight>,
-    /// Messages that wait for a job to be loaded.
-    pub(crate) parked: HashMap<JobId, Vec<Message>>,
-    /// Jobs that are to be loaded, one load at a time.
-    pub(crate) loads: VecDeque<JobId>,
-    pub(crate) loading: Option<JobId>,
-    /// Jobs that were forgotten while a load was under way: what it read of them may be old.
-    pub(crate) forgotten: HashSet<JobId>,
+    pub(crate) loader: Loader,
+    pub(crate) member: Member,
     pub(crate) keys: HashMap<String, JobId>,
     pub(crate) key_order: VecDeque<String>,
     pub(crate) inbox: mpsc::Receiver<Message>,
@@ -58,16 +52,34 @@ pub(crate) struct Driver {
 impl Driver {
     /// Runs until it is told to stop; what is under way is committed first.
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        let mut pulse = tokio::time::interval(member::TURN_INTERVAL);
+        pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut ticks = tokio::time::interval(self.tick);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            if !self.member.vacant.is_empty() {
+                self.world.pulse.park(true);
+                self.take_vacant().await;
+                self.world.pulse.park(false);
+            }
             self.send_batch();
+            self.member.turned();
             let timer = self.time_to_next_timer();
             let full = self.pending_rows >= BATCH_ROWS_MAX;
             tokio::select! {
                 biased;
-                outcome = under_way(&mut self.flight) => self.landed(outcome).await,
+                outcome = under_way(&mut self.flight) => {
+                    self.world.pulse.park(true);
+                    self.landed(outcome).await;
+                    self.world.pulse.park(false);
+                }
                 () = shutdown.cancelled() => break,
+                orders = self.member.next_orders() => {
+                    self.world.pulse.park(true);
+                    self.ordered(orders).await;
+                    self.world.pulse.park(false);
+                }
+                _ = pulse.tick() => {}
                 message = self.inbox.recv(), if !full => match message {
                     Some(message) => self.take_in(message),
                     None => break,
@@ -141,43 +153,7 @@ impl Driver {
         self.pending.push(turn);
     }
 
-    /// Handles what waited for a load, with whatever there is now.
-    pub(crate) fn handle_loaded(&mut self, message: Message) {
-        match message {
-            Message::Command { job, event, source, reply } => {
-                self.command_loaded(job, *event, source, reply)
-            }
-            Message::ChildRead { job, action, of, child, rerun_of } => {
-                self.child_read_loaded(job, action, of, child, rerun_of)
-            }
-            other => self.handle(other),
-        }
-    }
-
-    /// Handles what waited for a job that is not to be had: commands are refused; a child that is gone is made anew.
-    pub(crate) fn handle_unloaded(&mut self, waiting: Vec<Message>, error: &ApiError) {
-        for message in waiting {
-            match message {
-                Message::Command { reply, .. } => answer(reply, Err(error.clone())),
-                other => self.handle_loaded(other),
-            }
-        }
-    }
-
-    /// Drops shards that somebody else has, unless they were taken again since.
-    fn lost(&mut self, mut shards: BTreeSet<Shard>, seen: &BTreeMap<Shard, Held>) {
-        let same = |shard: &Shard| match (self.memory.shards.get(shard), seen.get(shard)) {
-            (Some(held), Some(seen)) => held.epoch == seen.epoch && held.nonce == seen.nonce,
-            _ => false,
-        };
-        shards.retain(same);
-        if !shards.is_empty() {
-            tracing::warn!(?shards, "another scheduler owns these shards now");
-            self.lose(&shards);
-        }
-    }
-
-    fn handle(&mut self, message: Message) {
+    pub(crate) fn handle(&mut self, message: Message) {
         match message {
             Message::Submit { submission, source, key, reply } => {
                 self.submit(*submission, source, key, reply)
@@ -192,193 +168,11 @@ impl Driver {
             Message::Opened { session, hello, to_worker } => self.opened(session, hello, to_worker),
             Message::Said { session, message } => self.said(session, message),
             Message::Closed { session } => self.sessions.close(session),
-            Message::Loaded { job, family } => self.loaded(&job, family),
+            Message::Loaded { wanted, takes, read } => self.loaded(wanted, takes, read),
+            Message::Vacant { shards } => self.member.vacant.extend(shards),
             Message::Lost { shards, seen } => self.lost(shards, &seen),
             Message::Purge { trees } => self.purge(trees),
         }
-    }
-
-    // === commands
-
-    fn submit(
-        &mut self,
-        mut submission: Submission,
-        source: Arc<AppSource>,
-        key: Option<String>,
-        reply: crate::inbox::Reply<JobId>,
-    ) {
-        let mut turn = Turn::default();
-        if let Some(known) = key.as_ref().and_then(|key| self.keys.get(key)) {
-            let known = known.clone();
-            turn.outputs.push(Output::Id(reply, known));
-            return self.push(turn);
-        }
-        let Some(shard) = self.shard_for(key.as_deref()) else {
-            return answer(
-                reply,
-                Err(ApiError::new(
-                    ApiErrorKind::Unavailable,
-                    "HW1010",
-                    "this scheduler holds no shard; try again",
-                )),
-            );
-        };
-        let Ok(app) = self.world.apps.get(&submission.app, &source) else {
-            return answer(
-                reply,
-                Err(ApiError::new(
-                    ApiErrorKind::Internal,
-                    "HW1011",
-                    "the application cannot be read a second time",
-                )),
-            );
-        };
-        submission.id = self.next_id(shard);
-        let id = submission.id.clone();
-        turn.cause(&id, &Event::Submitted(Box::new(submission.clone())));
-        turn.app(submission.app.clone(), source);
-        if let Err(words) = self.create(&mut turn, app, &submission) {
-            tracing::error!(words, "the engine stumbled over a submit");
-            let message = format!(
-                "the engine stumbled over `submitted`: {words}; nothing was stored; please report it with the definition"
-            );
-            return answer(
-                reply,
-                Err(ApiError::new(ApiErrorKind::Internal, poison::STUMBLED, message)),
-            );
-        }
-        if let Some(key) = key {
-            turn.submission(key.clone(), id.clone());
-            self.remember_key(key, &id);
-        }
-        turn.outputs.push(Output::Id(reply, id));
-        self.world.metrics.submitted();
-        self.push(turn);
-    }
-
-    pub(crate) fn remember_key(&mut self, key: String, job: &JobId) {
-        if self.key_order.len() >= KEYS_MAX
-            && let Some(oldest) = self.key_order.pop_front()
-        {
-            self.keys.remove(&oldest);
-        }
-        self.key_order.push_back(key.clone());
-        self.keys.insert(key, job.clone());
-    }
-
-    /// By hash of the key when there is one (a repeat meets the same driver), else where the next id is the lowest.
-    fn shard_for(&self, key: Option<&str>) -> Option<Shard> {
-        let shards = u64::from(self.cluster.shards);
-        if let Some(key) = key {
-            let shard = Shard(u16::try_from(fnv1a(key.as_bytes()) % shards).unwrap_or(0));
-            if self.memory.shards.contains_key(&shard) {
-                return Some(shard);
-            }
-        }
-        self.memory
-            .shards
-            .iter()
-            .min_by_key(|(shard, held)| (held.next_serial, shard.0))
-            .map(|(shard, _)| *shard)
-    }
-
-    fn next_id(&mut self, shard: Shard) -> JobId {
-        let count = self.memory.shards.get_mut(&shard).map_or(0, |held| {
-            held.next_serial += 1;
-            held.next_serial - 1
-        });
-        let serial =
-            u64::try_from(count).unwrap_or(0) * u64::from(self.cluster.shards) + u64::from(shard.0);
-        JobId::new(serial, &self.cluster.stamp, &self.cluster.system_id, JobKind::Workflow)
-    }
-
-    /// Makes a job; a panic of the engine comes back as its words.
-    pub(crate) fn create(
-        &mut self,
-        turn: &mut Turn,
-        app: Arc<WorkflowApp>,
-        submission: &Submission,
-    ) -> Result<(), String> {
-        let now = self.world.clock.now();
-        let event = Event::Submitted(Box::new(submission.clone()));
-        let created = guarded(|| stored_form(&event), || workflow::create(&app, now, submission));
-        let (job, step) = created?;
-        let id = job.id().clone();
-        self.memory.insert(Live::new(job, app));
-        turn.line(&id, now, &event);
-        self.record(turn, &id, &step);
-        self.follow(turn, &id, step.effects);
-        Ok(())
-    }
-
-    fn command(
-        &mut self,
-        job: JobId,
-        event: Box<Event>,
-        source: Option<Arc<AppSource>>,
-        reply: crate::inbox::Reply<()>,
-    ) {
-        if !self.memory.jobs.contains_key(&job)
-            || matches!(*event, Event::Rerun(_)) && self.needs_children(&job)
-        {
-            return self.park(job.clone(), Message::Command { job, event, source, reply });
-        }
-        self.command_loaded(job, *event, source, reply);
-    }
-
-    fn command_loaded(
-        &mut self,
-        job: JobId,
-        event: Event,
-        source: Option<Arc<AppSource>>,
-        reply: crate::inbox::Reply<()>,
-    ) {
-        let mut turn = Turn::default();
-        turn.cause(&job, &event);
-        let outcome = match (source, &event) {
-            (Some(source), Event::Rerun(request)) => self.rerun(&mut turn, &job, request, source),
-            _ => self.step(&mut turn, &job, event),
-        };
-        let outcome = match outcome {
-            Err(rejection) if rejection.silent => {
-                tracing::warn!(%job, code = rejection.code, reason = rejection.message, "command without effect");
-                Ok(())
-            }
-            Err(rejection) if rejection.code == poison::STUMBLED => {
-                Err(ApiError::new(ApiErrorKind::Internal, rejection.code, rejection.message))
-            }
-            Err(rejection) => {
-                Err(ApiError::new(ApiErrorKind::BadRequest, rejection.code, rejection.message))
-            }
-            Ok(()) => Ok(()),
-        };
-        turn.outputs.push(Output::Done(reply, job, outcome));
-        self.push(turn);
-    }
-
-    fn rerun(
-        &mut self,
-        turn: &mut Turn,
-        job: &JobId,
-        request: &RerunRequest,
-        source: Arc<AppSource>,
-    ) -> Result<(), engine::Rejection> {
-        let refused = |_| engine::Rejection {
-            code: "HW1011",
-            message: "the application cannot be read a second time".to_owned(),
-            silent: false,
-        };
-        let app = self.world.apps.get(&request.app, &source).map_err(refused)?;
-        turn.app(request.app.clone(), source);
-        self.step_with(turn, job, Event::Rerun(Box::new(request.clone())), Some(app))
-    }
-
-    /// Whether a rerun would reach for children that are not in memory.
-    fn needs_children(&self, job: &JobId) -> bool {
-        let Some(live) = self.memory.jobs.get(job) else { return true };
-        let mut children = live.job.actions.values().filter_map(|action| action.child.as_ref());
-        children
-            .any(|child| !self.memory.jobs.contains_key(child) && !self.forgotten.contains(child))
     }
 
     // === the world
@@ -424,7 +218,7 @@ impl Driver {
         self.child_read_loaded(job, action, of, child, rerun_of);
     }
 
-    fn child_read_loaded(
+    pub(crate) fn child_read_loaded(
         &mut self,
         job: JobId,
         action: NodeName,
@@ -464,6 +258,25 @@ impl Driver {
     }
 
     // === stepping
+
+    /// Makes a job; a panic of the engine comes back as its words.
+    pub(crate) fn create(
+        &mut self,
+        turn: &mut Turn,
+        app: Arc<WorkflowApp>,
+        submission: &Submission,
+    ) -> Result<(), String> {
+        let now = self.world.clock.now();
+        let event = Event::Submitted(Box::new(submission.clone()));
+        let created = guarded(|| stored_form(&event), || workflow::create(&app, now, submission));
+        let (job, step) = created?;
+        let id = job.id().clone();
+        self.memory.insert(Live::new(job, app));
+        turn.line(&id, now, &event);
+        self.record(turn, &id, &step);
+        self.follow(turn, &id, step.effects);
+        Ok(())
+    }
 
     /// Steps one job and whoever of its family that reaches, all into one turn.
     pub(crate) fn step(
@@ -657,6 +470,7 @@ impl Driver {
         self.ring_again();
         self.forget_done();
         self.start_load();
+        self.publish_vitals();
         self.world.publish_ready(self.ready.counts());
         self.world.look_after(&self.memory.shards);
     }
@@ -678,11 +492,4 @@ async fn under_way(flight: &mut Option<Flight>) -> CommitOutcome {
         Some(flight) => flight.commit.as_mut().await,
         None => std::future::pending().await,
     }
-}
-
-/// FNV-1a, 64 bits: a stable hash for choosing shards.
-pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use engine::{AttemptRef, Event, Submission};
 use model::{Failure, JobId, NodeName, Shard};
 use ports::api::ApiError;
-use ports::store::AppSource;
+use ports::store::{AppSource, StoreError};
 use ports::work::{FromWorker, Hello, ToWorker};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::memory::{Held, Stored};
+use crate::loading::{Read, Wanted};
+use crate::memory::Held;
 
 /// Which session of a worker.
 pub(crate) type SessionId = u64;
@@ -85,12 +86,19 @@ pub(crate) enum Message {
         /// Which.
         session: SessionId,
     },
-    /// A job that was asked for, with its family.
+    /// Jobs were read.
     Loaded {
-        /// Which was asked for.
-        job: JobId,
-        /// It and its family, with the sources of their definitions.
-        family: Result<Vec<Stored>, String>,
+        /// What was asked for.
+        wanted: Wanted,
+        /// How often shards had been taken or lost when the reading began: what was read before another change is stale.
+        takes: u64,
+        /// What was read.
+        read: Result<Read, StoreError>,
+    },
+    /// Shards that are to be handed over to this scheduler were released, or it waited for long enough.
+    Vacant {
+        /// Which.
+        shards: BTreeSet<Shard>,
     },
     /// These shards were taken by somebody else, as seen beside what was held then.
     Lost {

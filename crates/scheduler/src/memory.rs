@@ -98,6 +98,10 @@ pub(crate) struct Memory {
     pub(crate) timers: BTreeSet<(Timestamp, JobId)>,
     /// What is under way outside.
     pub(crate) errands: HashSet<Errand>,
+    /// Live jobs of these shards that were not loaded yet.
+    pub(crate) unloaded: BTreeSet<JobId>,
+    /// Jobs whose rows cannot be read: they stand still, and nothing is said of them, to workers least of all.
+    pub(crate) unreadable: BTreeSet<JobId>,
 }
 
 impl Memory {
@@ -130,6 +134,8 @@ impl Memory {
     /// Forgets a shard and its jobs.
     pub(crate) fn drop_shard(&mut self, shard: Shard, shards: u16) -> Vec<JobId> {
         self.shards.remove(&shard);
+        self.unreadable.retain(|job| job.shard(shards) != shard);
+        self.unloaded.retain(|job| job.shard(shards) != shard);
         let gone: Vec<JobId> =
             self.jobs.keys().filter(|job| job.shard(shards) == shard).cloned().collect();
         for job in &gone {

@@ -1,19 +1,15 @@
-//! The four ends of a commit (architecture §3), and loading what the memory lacks.
+//! The four ends of a commit (architecture §3).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use engine::{Event, workflow};
-use model::job::Reason;
 use model::{JobId, Shard};
 use ports::api::{ApiError, ApiErrorKind};
-use ports::store::{CommitOutcome, ShardState, StoreError};
+use ports::store::{CommitOutcome, ShardState};
 use ports::work::ToWorker;
 
 use crate::drive::{Driver, Flight};
-use crate::inbox::Message;
-use crate::memory::{Held, Live, Stored};
-use crate::poison;
+use crate::memory::Live;
 use crate::turn::{Output, Turn, answer};
 
 /// First wait before a batch that the database could not take is sent again; doubled up to [`AGAIN_MAX`].
@@ -66,6 +62,9 @@ impl Driver {
                         self.sessions.send(session, ToWorker::Stop { job, token });
                     }
                 }
+                Output::StopUnknown(session, job, token) => {
+                    self.sessions.send(session, ToWorker::Stop { job, token });
+                }
                 Output::Outside(errand, outside) => self.world.go(errand, outside),
                 Output::Ring(pool, shard) => {
                     if self.ready.has(&pool) {
@@ -104,9 +103,7 @@ impl Driver {
     }
 
     fn forget(&mut self, job: &JobId) {
-        if self.loading.is_some() {
-            self.forgotten.insert(job.clone());
-        }
+        self.loader.forget(job);
         self.memory.remove(job);
     }
 
@@ -122,6 +119,7 @@ impl Driver {
             lost = flight.lines.keys().copied().collect();
         }
         tracing::warn!(shards = ?lost, "shards were taken by another scheduler");
+        self.member.lost_unplanned(self.world.clock.now());
         self.lose(&lost);
         let mut turns = flight.turns;
         for turn in &mut turns {
@@ -132,6 +130,7 @@ impl Driver {
 
     /// Drops shards with everything that is in memory of them.
     pub(crate) fn lose(&mut self, lost: &BTreeSet<Shard>) {
+        self.loader.takes += 1;
         for shard in lost {
             for job in self.memory.drop_shard(*shard, self.cluster.shards) {
                 self.ready.withdraw_job(&job);
@@ -143,6 +142,7 @@ impl Driver {
         for turn in &mut self.pending {
             turn.drop_shards(lost, shards);
         }
+        self.publish_vitals();
     }
 
     /// Not in, and the database could not help it (a full disk, a restart): the same batch again, until it goes in.
@@ -164,133 +164,7 @@ impl Driver {
         }
         self.lose(&shards);
         self.sessions.close_all();
-        self.take(&shards.into_iter().collect::<Vec<_>>()).await;
-    }
-
-    /// Takes shards and loads what lives in them. Waits for the database as long as it must.
-    pub(crate) async fn take(&mut self, shards: &[Shard]) {
-        let mut wait = AGAIN_FIRST;
-        loop {
-            match self.try_take(shards).await {
-                Ok(()) => return,
-                Err(error) => {
-                    tracing::error!(%error, "cannot take shards; trying again");
-                    tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(AGAIN_MAX);
-                }
-            }
-        }
-    }
-
-    /// Two steps: the new epoch is committed, then everything is read by snapshots that begin later (S-2).
-    pub(crate) async fn try_take(&mut self, shards: &[Shard]) -> Result<(), StoreError> {
-        let rows = self
-            .world
-            .store
-            .take(shards, &self.world.config.owner, self.world.entropy.nonce())
-            .await?;
-        for row in rows {
-            self.memory.shards.insert(row.shard, Held::from(row));
-        }
-        for job in self.world.store.live_jobs(shards).await? {
-            match self.world.load(&job).await {
-                Ok(stored) => stored.into_iter().for_each(|stored| self.take_job(stored)),
-                Err(error @ StoreError::Corrupt { .. }) => {
-                    tracing::error!(%job, %error, "a stored job cannot be read; it stands still, the others go on");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes a stored job into memory and does what it still wants.
-    pub(crate) fn take_job(&mut self, stored: Stored) {
-        let Stored { job: stored, source, kept } = stored;
-        let id = stored.id().clone();
-        let digest = stored.header.app.clone();
-        let app = match self.world.apps.get(&digest, &source) {
-            Ok(app) => app,
-            Err(findings) => {
-                let first = findings.first().map(ToString::to_string).unwrap_or_default();
-                return tracing::error!(job = %id, first, "the stored definition cannot be read; the job stands still");
-            }
-        };
-        let wishes = poison::guarded(String::new, || workflow::outstanding(&app, &stored));
-        self.memory.insert(Live { kept, ..Live::new(stored, app) });
-        let mut turn = Turn::default();
-        match wishes {
-            Ok(wishes) => self.follow(&mut turn, &id, wishes),
-            Err(words) => {
-                let message = format!("the engine stumbled over the stored job: {words}");
-                tracing::error!(job = %id, message, "job quarantined");
-                let reason = Reason { code: poison::STUMBLED.to_owned(), message };
-                self.absorb(&mut turn, &id, Event::Quarantined { reason });
-            }
-        }
-        self.push(turn);
-    }
-
-    // === jobs that are not in memory
-
-    /// Keeps a message until a job is loaded.
-    pub(crate) fn park(&mut self, job: JobId, message: Message) {
-        let waiting = self.parked.entry(job.clone()).or_default();
-        waiting.push(message);
-        if waiting.len() == 1 {
-            self.loads.push_back(job);
-            self.start_load();
-        }
-    }
-
-    /// Starts the next load, one at a time.
-    pub(crate) fn start_load(&mut self) {
-        if self.loading.is_some() {
-            return;
-        }
-        let Some(job) = self.loads.pop_front() else { return };
-        self.forgotten.clear();
-        self.loading = Some(job.clone());
-        self.world.load_family(job);
-    }
-
-    /// A load is over: the family comes in, what waited for it is handled.
-    pub(crate) fn loaded(&mut self, job: &JobId, family: Result<Vec<Stored>, String>) {
-        self.loading = None;
-        let waiting = self.parked.remove(job).unwrap_or_default();
-        match family {
-            Err(why) => {
-                let error = ApiError::new(
-                    ApiErrorKind::Unavailable,
-                    "HW1013",
-                    format!("cannot read job {job}: {why}"),
-                );
-                self.handle_unloaded(waiting, &error);
-            }
-            Ok(members)
-                if members.iter().any(|member| self.forgotten.contains(member.job.id())) =>
-            {
-                self.parked.insert(job.clone(), waiting);
-                self.loads.push_front(job.clone());
-            }
-            Ok(members) => {
-                for member in members {
-                    if !self.memory.jobs.contains_key(member.job.id()) {
-                        self.take_job(member);
-                    }
-                }
-                if self.memory.jobs.contains_key(job) {
-                    waiting.into_iter().for_each(|message| self.handle_loaded(message));
-                } else {
-                    let words = format!("Job does not exist [{job}]");
-                    self.handle_unloaded(
-                        waiting,
-                        &ApiError::new(ApiErrorKind::NotFound, "E0604", words),
-                    );
-                }
-            }
-        }
-        self.start_load();
+        self.take_back(shards).await;
     }
 
     /// Job trees that are old enough and over go away, as an event of their driver. A tree that somebody has just reached
@@ -300,8 +174,9 @@ impl Driver {
         for tree in trees {
             let here =
                 |job: &JobId| self.memory.shards.contains_key(&job.shard(self.cluster.shards));
-            let idle =
-                |job: &JobId| !self.memory.jobs.contains_key(job) && !self.parked.contains_key(job);
+            let idle = |job: &JobId| {
+                !self.memory.jobs.contains_key(job) && !self.loader.parked.contains_key(job)
+            };
             if tree.iter().all(|job| here(job) && idle(job)) {
                 tree.into_iter().for_each(|job| turn.job_gone(job));
             }

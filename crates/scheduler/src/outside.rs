@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, broadcast, mpsc};
 use crate::apps::Apps;
 use crate::config::Config;
 use crate::inbox::Message;
+use crate::member::Pulse;
 use crate::memory::{Errand, Held, Stored};
 use crate::metrics::Metrics;
 use crate::poison;
@@ -45,7 +46,11 @@ pub(crate) struct World {
     pub(crate) errands: Arc<Semaphore>,
     /// Why the database cannot write now, if so.
     pub(crate) trouble: Mutex<Option<String>>,
+    /// Why the shards cannot be read or taken now, if so.
+    pub(crate) unreachable: Mutex<Option<String>>,
     pub(crate) tries: AtomicU32,
+    /// What the driver shows of itself.
+    pub(crate) pulse: Arc<Pulse>,
     /// What waited for workers at the last tick, by pool.
     pub(crate) ready: Mutex<Vec<(Arc<str>, u64)>>,
 }
@@ -83,6 +88,22 @@ impl World {
         }
     }
 
+    /// Why the database is known not to answer, or not to take writes, if so.
+    pub(crate) fn known_trouble(&self) -> Option<String> {
+        let told = |trouble: &Mutex<Option<String>>| {
+            trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        };
+        told(&self.trouble).or_else(|| told(&self.unreachable))
+    }
+
+    /// Remembers whether the shards can be read and taken.
+    pub(crate) fn out_of_reach(&self, why: Option<&str>) {
+        let mut known = self.unreachable.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if known.as_deref() != why {
+            *known = why.map(str::to_owned);
+        }
+    }
+
     /// What waited for workers at the last tick.
     pub(crate) fn ready_counts(&self) -> Vec<(Arc<str>, u64)> {
         self.ready.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
@@ -117,25 +138,6 @@ impl World {
         Ok(Some(Stored { job: stored, source: Arc::new(source), kept }))
     }
 
-    /// Loads a job and its family, for the driver.
-    pub(crate) fn load_family(self: &Arc<Self>, job: JobId) {
-        let world = Arc::clone(self);
-        tokio::spawn(async move {
-            let family = world.read_family(&job).await.map_err(|error| error.to_string());
-            let _closed = world.inbox.send(Message::Loaded { job, family }).await;
-        });
-    }
-
-    async fn read_family(&self, job: &JobId) -> Result<Vec<Stored>, StoreError> {
-        let mut members = Vec::new();
-        let Some(first) = self.load(job).await? else { return Ok(members) };
-        members.push(first);
-        for relative in self.store.family(job).await? {
-            members.extend(self.load(&relative).await?);
-        }
-        Ok(members)
-    }
-
     /// Gives shards up in good order.
     pub(crate) async fn release(&self, shards: &BTreeMap<Shard, Held>) {
         let fence = |(shard, held): (&Shard, &Held)| Fence {
@@ -157,7 +159,17 @@ impl World {
         let world = Arc::clone(self);
         let held = held.clone();
         tokio::spawn(async move {
-            let Ok(rows) = world.store.shards().await else { return };
+            let rows = match world.store.shards().await {
+                Ok(rows) => rows,
+                Err(error) => {
+                    world.out_of_reach(Some(&error.to_string()));
+                    return tracing::warn!(%error, "cannot read the shards");
+                }
+            };
+            world.out_of_reach(None);
+            if let Ok(policy) = world.store.policy().await {
+                world.pulse.policy(policy);
+            }
             let differs = |row: &&ports::store::ShardState| {
                 held.get(&row.shard)
                     .is_some_and(|held| held.epoch != row.epoch || held.nonce != row.owner_nonce)

@@ -178,24 +178,21 @@ impl Driver {
     /// Forgets what is in memory of these jobs and reads what is stored of them.
     async fn back_to_stored(&mut self, jobs: BTreeSet<JobId>) {
         self.keys.retain(|_, job| !jobs.contains(job));
-        for job in jobs {
-            self.ready.withdraw_job(&job);
-            self.memory.remove(&job);
-            self.memory.errands.retain(|errand| *errand.job() != job);
-            let mut wait = AGAIN_FIRST;
-            loop {
-                match self.world.load(&job).await {
-                    Ok(stored) => {
-                        break stored.into_iter().for_each(|stored| self.take_job(stored));
-                    }
-                    Err(error @ StoreError::Corrupt { .. }) => {
-                        break tracing::error!(%job, %error, "a stored job cannot be read; it stands still, the others go on");
-                    }
-                    Err(error) => {
-                        tracing::error!(%job, %error, "cannot read a job again; trying again");
-                        tokio::time::sleep(wait).await;
-                        wait = (wait * 2).min(AGAIN_MAX);
-                    }
+        for job in &jobs {
+            self.ready.withdraw_job(job);
+            self.memory.remove(job);
+            self.memory.errands.retain(|errand| errand.job() != job);
+        }
+        let jobs: Vec<JobId> = jobs.into_iter().collect();
+        let mut wait = AGAIN_FIRST;
+        loop {
+            match self.world.read_all(&jobs).await {
+                Ok(read) => return self.came(read),
+                Err(error) => {
+                    tracing::error!(%error, "cannot read jobs again; trying again");
+                    self.member.turned();
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(AGAIN_MAX);
                 }
             }
         }
@@ -353,7 +350,8 @@ impl Driver {
                 }
             }
             Output::ToWorker(session, message) => self.sessions.send(session, message),
-            Output::Stop(..) | Output::Outside(..) | Output::Ring(..) => {}
+            Output::Stop(..) | Output::StopUnknown(..) | Output::Outside(..) | Output::Ring(..) => {
+            }
         }
     }
 }

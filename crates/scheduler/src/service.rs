@@ -1,6 +1,6 @@
 //! Putting a scheduler together: ports and settings in, a running driver and a handle out.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
@@ -8,10 +8,12 @@ use std::time::Duration;
 use model::{JobId, Shard};
 use ports::bell::Bells;
 use ports::clock::{Clock, Entropy};
+use ports::cluster::Orders;
 use ports::files::Files;
+use ports::logs::Logs;
 use ports::store::{Store, StoreError};
 use prometheus_client::registry::Registry;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Handle;
@@ -19,6 +21,8 @@ use crate::apps::Apps;
 use crate::config::Config;
 use crate::drive::Driver;
 use crate::inbox::Message;
+use crate::loading::Loader;
+use crate::member::{self, Member, Ownership};
 use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::outside::World;
@@ -38,6 +42,8 @@ pub struct Ports<'r> {
     pub store: Arc<dyn Store>,
     /// File systems.
     pub files: Arc<dyn Files>,
+    /// Where attempts' logs are: those of purged jobs are removed.
+    pub logs: Arc<dyn Logs>,
     /// Bells.
     pub bells: Arc<dyn Bells>,
     /// The wall clock.
@@ -59,13 +65,14 @@ impl std::fmt::Debug for Ports<'_> {
 pub struct Scheduler;
 
 impl Scheduler {
-    /// Takes all shards, loads what lives in them, and begins to drive.
+    /// Begins to drive: alone it takes all shards first; as a member it takes what it is told to.
     ///
     /// # Errors
-    /// When the database cannot be used at the start; later trouble is waited out.
+    /// When the database cannot be used at the start by a process that is alone; later trouble is waited out.
     pub async fn start(
         config: Config,
         ports: Ports<'_>,
+        ownership: Ownership,
         shutdown: CancellationToken,
     ) -> Result<Handle, StoreError> {
         let (sender, inbox) = mpsc::channel::<Message>(config.inbox_messages_max);
@@ -82,19 +89,34 @@ impl Scheduler {
             errands: World::permits(),
             trouble: std::sync::Mutex::new(None),
             tries: AtomicU32::new(0),
+            pulse: Arc::default(),
+            unreachable: std::sync::Mutex::new(None),
             ready: std::sync::Mutex::new(Vec::new()),
             config,
         });
-        let mut driver = driver(&world, inbox);
-        let shards: Vec<Shard> = (0..driver.cluster.shards).map(Shard).collect();
-        driver.try_take(&shards).await?;
+        let driver = match ownership {
+            Ownership::Everything => {
+                let mut driver = driver(&world, inbox, None);
+                let shards: Vec<Shard> = (0..driver.cluster.shards).map(Shard).collect();
+                driver.try_take(&shards).await?;
+                driver
+            }
+            Ownership::Ordered { orders, vitals } => {
+                member::show_vitals(&world.pulse, &world, vitals).map_err(no_thread)?;
+                driver(&world, inbox, Some(orders))
+            }
+        };
         let driving = tokio::spawn(driver.run(shutdown.clone()));
-        tokio::spawn(purge(Arc::clone(&world), shutdown));
+        tokio::spawn(purge(Arc::clone(&world), ports.logs, shutdown));
         Ok(Handle::new(world, driving))
     }
 }
 
-fn driver(world: &Arc<World>, inbox: mpsc::Receiver<Message>) -> Driver {
+fn driver(
+    world: &Arc<World>,
+    inbox: mpsc::Receiver<Message>,
+    orders: Option<watch::Receiver<Option<Orders>>>,
+) -> Driver {
     Driver {
         cluster: world.store.cluster().clone(),
         world: Arc::clone(world),
@@ -104,10 +126,8 @@ fn driver(world: &Arc<World>, inbox: mpsc::Receiver<Message>) -> Driver {
         pending: Vec::new(),
         pending_rows: 0,
         flight: None,
-        parked: HashMap::new(),
-        loads: VecDeque::new(),
-        loading: None,
-        forgotten: HashSet::new(),
+        loader: Loader::default(),
+        member: Member::new(orders, Arc::clone(&world.pulse)),
         keys: HashMap::new(),
         key_order: VecDeque::new(),
         inbox,
@@ -115,23 +135,17 @@ fn driver(world: &Arc<World>, inbox: mpsc::Receiver<Message>) -> Driver {
     }
 }
 
+fn no_thread(error: std::io::Error) -> StoreError {
+    StoreError::Refused { why: format!("no thread can be started for the vitals: {error}") }
+}
+
 /// Looks for job trees that are over and old, and hands them to the driver (gotcha 64).
-async fn purge(world: Arc<World>, shutdown: CancellationToken) {
+async fn purge(world: Arc<World>, logs: Arc<dyn Logs>, shutdown: CancellationToken) {
     let Some(age) = world.config.purge_older_than else { return };
     let age_ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-    let shards: Vec<Shard> = (0..world.store.cluster().shards).map(Shard).collect();
     loop {
-        let before = world.clock.now().plus_ms(-age_ms);
-        match world.store.purgeable(&shards, before, PURGE_JOBS_MAX).await {
-            Ok(roots) if roots.is_empty() => {}
-            Ok(roots) => match trees(&world, roots).await {
-                Ok(trees) => {
-                    tracing::info!(trees = trees.len(), "purging old jobs");
-                    let _closed = world.inbox.send(Message::Purge { trees }).await;
-                }
-                Err(error) => tracing::warn!(%error, "cannot read the families of old jobs"),
-            },
-            Err(error) => tracing::warn!(%error, "cannot look for old jobs"),
+        if let Err(error) = purge_once(&world, &*logs, age_ms).await {
+            tracing::warn!(%error, "cannot look for old jobs");
         }
         tokio::select! {
             biased;
@@ -141,12 +155,45 @@ async fn purge(world: Arc<World>, shutdown: CancellationToken) {
     }
 }
 
-async fn trees(world: &World, roots: Vec<JobId>) -> Result<Vec<Vec<JobId>>, StoreError> {
+/// The logs of a tree go first. When we are stopped in between, its jobs are still there and found again; the other way
+/// round, logs would stay that nothing points at any more.
+async fn purge_once(world: &World, logs: &dyn Logs, age_ms: i64) -> Result<(), StoreError> {
+    let shards = own_shards(world).await?;
+    let before = world.clock.now().plus_ms(-age_ms);
+    let is_own = |job: &JobId| shards.contains(&job.shard(world.store.cluster().shards));
     let mut trees = Vec::new();
-    for root in roots {
+    for root in world.store.purgeable(&shards, before, PURGE_JOBS_MAX).await? {
         let mut tree = world.store.family(&root).await?;
         tree.push(root);
-        trees.push(tree);
+        if tree.iter().all(is_own) && are_logs_gone(logs, &tree).await {
+            trees.push(tree);
+        }
     }
-    Ok(trees)
+    if !trees.is_empty() {
+        tracing::info!(trees = trees.len(), "purging old jobs");
+        let _closed = world.inbox.send(Message::Purge { trees }).await;
+    }
+    Ok(())
+}
+
+/// The shards that are ours by what the database says: nobody removes the logs of another owner's jobs.
+async fn own_shards(world: &World) -> Result<Vec<Shard>, StoreError> {
+    let shards = world.store.shards().await?;
+    let own = shards.iter().filter(|state| state.owner == world.config.owner);
+    Ok(own.map(|state| state.shard).collect())
+}
+
+/// Removes the logs of a tree. One that is not rid of them yet is purged another time.
+async fn are_logs_gone(logs: &dyn Logs, tree: &[JobId]) -> bool {
+    for job in tree {
+        match logs.remove(job).await {
+            Ok(true) => {}
+            Ok(false) => return false,
+            Err(error) => {
+                tracing::warn!(%job, %error, "an old job stays until its logs can be removed");
+                return false;
+            }
+        }
+    }
+    true
 }

@@ -1,8 +1,8 @@
 //! The workers that are connected. One session a worker: a newer one takes the place of an older one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use model::WorkerId;
+use model::{JobId, Token, WorkerId};
 use ports::work::{Hello, ToWorker};
 use tokio::sync::mpsc;
 
@@ -15,6 +15,23 @@ pub(crate) struct Connected {
     pub(crate) hello: Hello,
     /// Towards it.
     to_worker: mpsc::Sender<ToWorker>,
+    /// The number of the last `Owns` that was made for it.
+    pub(crate) number: u64,
+    /// What it holds, as it answered that `Owns`.
+    pub(crate) held: Option<HashMap<Token, JobId>>,
+    /// What of that list it has told the end of.
+    pub(crate) ended: HashSet<Token>,
+    /// Claims that were made for it since that `Owns` was: its answer may not know them yet.
+    pub(crate) claimed_since: HashSet<Token>,
+}
+
+impl Connected {
+    /// Whether a claim of this worker's, older than its last answer, is missing in that answer: it never reached the worker,
+    /// and never will.
+    pub(crate) fn lacks(&self, token: &Token) -> bool {
+        let missing = |held: &HashMap<Token, JobId>| !held.contains_key(token);
+        self.held.as_ref().is_some_and(missing) && !self.claimed_since.contains(token)
+    }
 }
 
 /// All connected workers.
@@ -35,7 +52,15 @@ impl Sessions {
         if let Some(old) = self.by_worker.insert(hello.worker.clone(), session) {
             self.open.remove(&old);
         }
-        self.open.insert(session, Connected { hello, to_worker });
+        let connected = Connected {
+            hello,
+            to_worker,
+            number: 0,
+            held: None,
+            ended: HashSet::new(),
+            claimed_since: HashSet::new(),
+        };
+        self.open.insert(session, connected);
     }
 
     /// A session ended.
@@ -57,6 +82,16 @@ impl Sessions {
     /// Who speaks in a session, while it is the worker's current one.
     pub(crate) fn get(&self, session: SessionId) -> Option<&Connected> {
         self.open.get(&session)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn get_mut(&mut self, session: SessionId) -> Option<&mut Connected> {
+        self.open.get_mut(&session)
+    }
+
+    /// All sessions.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (SessionId, &Connected)> {
+        self.open.iter().map(|(session, connected)| (*session, connected))
     }
 
     /// The session of a worker.

@@ -25,6 +25,8 @@ pub(crate) enum Output {
     Acknowledge(SessionId, JobId, ToWorker),
     /// A stop for whoever holds the token now.
     Stop(model::WorkerId, JobId, model::Token),
+    /// A stop for a token that no row knows.
+    StopUnknown(SessionId, JobId, model::Token),
     /// Work outside.
     Outside(Errand, Outside),
     /// A pool has work.
@@ -89,6 +91,8 @@ pub(crate) struct Turn {
     submissions: Vec<(String, JobId)>,
     quarantined: Vec<QuarantinedEvent>,
     gone_jobs: Vec<JobId>,
+    /// Shards whose fence must hold although nothing of them is written: what leaves says that something is so.
+    confirmed: BTreeSet<Shard>,
     /// What leaves after the commit.
     pub(crate) outputs: Vec<Output>,
 }
@@ -151,6 +155,12 @@ impl Turn {
         self.gone_jobs.push(job);
     }
 
+    /// Lets nothing leave unless this shard is still held: a deposed owner that has not noticed must not say that a job is
+    /// over, or not there.
+    pub(crate) fn confirm(&mut self, shard: Shard) {
+        self.confirmed.insert(shard);
+    }
+
     /// Whether nothing is to be written.
     pub(crate) fn writes_nothing(&self) -> bool {
         self.rows() == 0
@@ -165,6 +175,7 @@ impl Turn {
             + self.submissions.len()
             + self.gone_jobs.len()
             + self.quarantined.len()
+            + self.confirmed.len()
     }
 
     /// The jobs it changes.
@@ -201,6 +212,7 @@ impl Turn {
         self.actions.retain(|(job, _), _| kept(job));
         self.submissions.retain(|(_, job)| kept(job));
         self.gone_jobs.retain(|job| kept(job));
+        self.confirmed.retain(|shard| !gone.contains(shard));
         let outputs = std::mem::take(&mut self.outputs);
         self.outputs =
             outputs.into_iter().filter_map(|output| without(output, &kept, gone)).collect();
@@ -215,6 +227,7 @@ impl Turn {
                 Output::ToWorker(..)
                 | Output::Acknowledge(..)
                 | Output::Stop(..)
+                | Output::StopUnknown(..)
                 | Output::Outside(..)
                 | Output::Ring(..) => {}
             }
@@ -249,7 +262,13 @@ fn without(
             answer(reply, Err(moved()));
             None
         }
-        Output::Acknowledge(_, ref job, _) | Output::Stop(_, ref job, _) if !kept(job) => None,
+        Output::Acknowledge(_, ref job, _)
+        | Output::Stop(_, ref job, _)
+        | Output::StopUnknown(_, ref job, _)
+            if !kept(job) =>
+        {
+            None
+        }
         Output::Outside(ref errand, _) if !kept(errand.job()) => None,
         Output::Ring(_, shard) if gone.contains(&shard) => None,
         other => Some(other),
@@ -297,8 +316,9 @@ pub(crate) fn batch_of(turns: &[Turn], held: &BTreeMap<Shard, Held>, shards: u16
             batch.lines.push(history_line(shard, *n, *at, job, event));
         }
     }
-    let touched: BTreeSet<Shard> =
+    let mut touched: BTreeSet<Shard> =
         turns.iter().flat_map(Turn::jobs_touched).map(|job| job.shard(shards)).collect();
+    touched.extend(turns.iter().flat_map(|turn| &turn.confirmed));
     batch.fences = touched
         .into_iter()
         .filter_map(|shard| fence(shard, held.get(&shard)?, next_line.get(&shard)))

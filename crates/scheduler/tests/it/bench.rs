@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::{Event, replay};
-use files_local::{LocalFiles, SystemClock, SystemEntropy};
+use files_local::{LocalFiles, LocalLogs, SystemClock, SystemEntropy};
 use model::{
     AppDigest, Attempt, AttemptResult, Configuration, JobId, JobStatus, NodeName, Run, Success,
     Token, WorkerId, WorkflowApp, WorkflowJob,
@@ -14,9 +14,10 @@ use model::{
 use ports::api::{SchedulerApi, SubmitRequest};
 use ports::bell::{Bells, LocalBells};
 use ports::clock::{Clock, Entropy};
+use ports::logs::Logs;
 use ports::store::{HistoryLine, Store};
-use ports::work::{FromWorker, Grant, Hello, Session, ToWorker, WorkSource};
-use scheduler::{Config, Handle, Ports, Scheduler};
+use ports::work::{FromWorker, Grant, HeldToken, Hello, Session, ToWorker, WorkSource};
+use scheduler::{Config, Handle, Ownership, Ports, Scheduler};
 use store_sql::{NewCluster, SqliteStore};
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +41,35 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(store: Arc<dyn Store>, owner: &str) -> Running {
+        Running::start_owning(store, owner, Ownership::Everything).await
+    }
+
+    pub(crate) async fn start_owning(
+        store: Arc<dyn Store>,
+        owner: &str,
+        ownership: Ownership,
+    ) -> Running {
+        let logs = Arc::new(LocalLogs::new("/nowhere".into()));
+        Running::start_with(store, logs, owner, None, ownership).await
+    }
+
+    /// One that purges, at its start, the jobs that have been over for so long.
+    pub(crate) async fn start_purging(
+        store: Arc<dyn Store>,
+        logs: Arc<dyn Logs>,
+        owner: &str,
+        purge_older_than: Option<Duration>,
+    ) -> Running {
+        Running::start_with(store, logs, owner, purge_older_than, Ownership::Everything).await
+    }
+
+    async fn start_with(
+        store: Arc<dyn Store>,
+        logs: Arc<dyn Logs>,
+        owner: &str,
+        purge_older_than: Option<Duration>,
+        ownership: Ownership,
+    ) -> Running {
         let _already_set = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
             .with_test_writer()
@@ -49,17 +79,19 @@ impl Running {
         let config = Config {
             owner: owner.to_owned(),
             tick: Duration::from_millis(100),
+            purge_older_than,
             ..Config::default()
         };
         let ports = Ports {
             store: Arc::clone(&store),
             files: Arc::new(LocalFiles::new()),
+            logs,
             bells: Arc::clone(&bells) as Arc<dyn Bells>,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             registry: &mut prometheus_client::registry::Registry::default(),
         };
-        let handle = Scheduler::start(config, ports, stop.clone()).await.unwrap();
+        let handle = Scheduler::start(config, ports, ownership, stop.clone()).await.unwrap();
         Running { handle, store, bells, stop }
     }
 
@@ -132,6 +164,31 @@ pub(crate) struct Kept {
 pub(crate) type Spool = Arc<Mutex<Kept>>;
 
 impl Kept {
+    /// What is said to who owns shards: everything that is held, and every result again.
+    fn answer(&self, number: u64) -> Vec<FromWorker> {
+        let mut messages = vec![FromWorker::Holds { number, held: self.held() }];
+        for message in self.results.values() {
+            let mut message = message.clone();
+            if let FromWorker::Finish { next, .. } = &mut message {
+                *next = None;
+            }
+            messages.push(message);
+        }
+        messages
+    }
+
+    fn held(&self) -> Vec<HeldToken> {
+        let job_of = |message: &FromWorker| match message {
+            FromWorker::Finish { job, .. } | FromWorker::Stopped { job, .. } => job.clone(),
+            other => panic!("only last words are kept, not {other:?}"),
+        };
+        let listed = |(token, message): (&Token, &FromWorker)| HeldToken {
+            token: token.clone(),
+            job: job_of(message),
+        };
+        self.results.iter().map(listed).collect()
+    }
+
     fn grant(&mut self, grant: &Grant) {
         let attempt = (grant.job.clone(), grant.action.clone(), grant.run, grant.attempt);
         let before = self.granted.insert(attempt, grant.token.clone());
@@ -150,9 +207,8 @@ pub(crate) fn check_granted_once(spool: &Spool) {
 /// Comes back when it is cut off, lists the results that nobody acknowledged, and repeats them.
 async fn work(handle: Handle, bells: Arc<LocalBells>, name: &str, spool: Spool) {
     for incarnation in 1.. {
-        let held = spool.lock().unwrap().results.keys().cloned().collect();
         let pools = vec!["default".to_owned()];
-        let hello = Hello { worker: WorkerId::new(name), incarnation, pools, held };
+        let hello = Hello { worker: WorkerId::new(name), incarnation, pools };
         let Ok(session) = handle.open(hello).await else { return };
         serve(session, &bells, &spool).await;
     }
@@ -161,13 +217,6 @@ async fn work(handle: Handle, bells: Arc<LocalBells>, name: &str, spool: Spool) 
 async fn serve(mut session: Session, bells: &LocalBells, spool: &Spool) {
     let mut listener = bells.listen(&["default".to_owned()]);
     let mut slow = tokio::time::interval(Duration::from_millis(200));
-    let waiting: Vec<FromWorker> = spool.lock().unwrap().results.values().cloned().collect();
-    for mut finish in waiting {
-        if let FromWorker::Finish { next, .. } = &mut finish {
-            *next = None;
-        }
-        let _cut_off = session.to_scheduler.send(finish).await;
-    }
     loop {
         let claim = FromWorker::Claim { pool: "default".to_owned(), tokens: tokens(4) };
         tokio::select! {
@@ -189,6 +238,12 @@ async fn serve(mut session: Session, bells: &LocalBells, spool: &Spool) {
                 }
                 Some(ToWorker::FinishAcknowledged { token }) => { spool.lock().unwrap().results.remove(&token); }
                 Some(ToWorker::StoppedAcknowledged { .. }) => {}
+                Some(ToWorker::Owns { number, .. }) => {
+                    let answer = spool.lock().unwrap().answer(number);
+                    for message in answer {
+                        let _cut_off = session.to_scheduler.send(message).await;
+                    }
+                }
                 None => return,
             },
         }

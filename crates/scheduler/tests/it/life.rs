@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::{ActionStatus, JobStatus, NodeName};
 use ports::api::{ApiErrorKind, Command, SchedulerApi};
 use ports::store::JobFilter;
-use ports::work::{FromWorker, Hello, ToWorker, WorkSource};
+use ports::work::{FromWorker, Hello, Session, ToWorker, WorkSource};
 
 use crate::bench::{Running, app, chain, check_dense, check_replay, noop, request, sqlite, tokens};
 
@@ -82,7 +82,6 @@ async fn the_same_token_gets_the_same_grant_and_a_kill_is_followed_by_a_stop() {
         worker: model::WorkerId::new("w"),
         incarnation: 1,
         pools: vec!["default".to_owned()],
-        held: Vec::new(),
     };
     let mut session = running.handle.open(hello).await.unwrap();
     let token = tokens(1);
@@ -93,7 +92,7 @@ async fn the_same_token_gets_the_same_grant_and_a_kill_is_followed_by_a_stop() {
             .send(FromWorker::Claim { pool: "default".to_owned(), tokens: token.clone() })
             .await
             .unwrap();
-        match session.from_scheduler.recv().await.unwrap() {
+        match heard(&mut session).await {
             ToWorker::Grants { grants, .. } => granted.push(grants),
             other => panic!("{other:?}"),
         }
@@ -101,7 +100,7 @@ async fn the_same_token_gets_the_same_grant_and_a_kill_is_followed_by_a_stop() {
     assert_eq!(granted[0].len(), 1);
     assert_eq!(granted[0], granted[1]);
     running.handle.command(&job, "joe", Command::Kill).await.unwrap();
-    let stop = session.from_scheduler.recv().await.unwrap();
+    let stop = heard(&mut session).await;
     assert!(
         matches!(&stop, ToWorker::Stop { token: stopped, .. } if *stopped == token[0]),
         "{stop:?}"
@@ -129,7 +128,6 @@ async fn a_worker_that_comes_back_without_its_claim_gets_the_work_anew() {
         worker: model::WorkerId::new("w1"),
         incarnation: 1,
         pools: vec!["default".to_owned()],
-        held: Vec::new(),
     };
     let mut session = running.handle.open(hello).await.unwrap();
     session
@@ -138,7 +136,7 @@ async fn a_worker_that_comes_back_without_its_claim_gets_the_work_anew() {
         .await
         .unwrap();
     assert!(
-        matches!(session.from_scheduler.recv().await.unwrap(), ToWorker::Grants { grants, .. } if grants.len() == 1)
+        matches!(heard(&mut session).await, ToWorker::Grants { grants, .. } if grants.len() == 1)
     );
     drop(session);
     let _back = running.work("w1");
@@ -270,7 +268,6 @@ async fn what_a_worker_tells_is_stored_without_nul() {
         worker: model::WorkerId::new("w1"),
         incarnation: 1,
         pools: vec!["default".to_owned()],
-        held: Vec::new(),
     };
     let mut session = running.handle.open(hello).await.unwrap();
     let claim = FromWorker::Claim { pool: "default".to_owned(), tokens: tokens(1) };
@@ -300,4 +297,14 @@ async fn what_a_worker_tells_is_stored_without_nul() {
     assert_eq!(action.external_id.as_deref(), Some("4711\u{fffd}"));
     assert_eq!(action.data.as_deref(), Some("a=\u{fffd}b\n"));
     assert!(running.store.quarantined(10).await.unwrap().is_empty());
+}
+
+/// The next message but the list of shards.
+async fn heard(session: &mut Session) -> ToWorker {
+    loop {
+        match session.from_scheduler.recv().await.unwrap() {
+            ToWorker::Owns { .. } => {}
+            message => return message,
+        }
+    }
 }

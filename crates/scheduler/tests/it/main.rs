@@ -4,5 +4,7 @@
 
 mod bench;
 mod life;
+mod member;
+mod purge;
 mod takeover;
 mod trouble;

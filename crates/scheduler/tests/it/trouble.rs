@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
+use engine::placement::Policy;
 use model::{AppDigest, JobId, JobStatus, NodeName, Nonce, Shard, Timestamp, WorkflowJob};
 use ports::api::{Command, SchedulerApi};
+use ports::cluster::PolicyRow;
 use ports::store::{
-    AppSource, Batch, Cluster, CommitOutcome, Fence, HistoryLine, JobFilter, JobPage,
-    QuarantinedEvent, ShardState, Store, StoreError,
+    AppSource, Batch, Cluster, CommitOutcome, Fence, HistoryLine, JobFilter, JobPage, LoadedJobs,
+    QuarantinedEvent, Reads, ShardState, Store, StoreError,
 };
 
 use crate::bench::{
@@ -42,6 +44,38 @@ fn moody(
     whim: impl Fn(u32, &Batch) -> Whim + Send + Sync + 'static,
 ) -> Arc<dyn Store> {
     Arc::new(Moody { inner, whim: Box::new(whim), commits: AtomicU32::new(0), unreadable: None })
+}
+
+#[async_trait]
+impl Reads for Moody {
+    async fn load(&self, job: &JobId) -> Result<Option<WorkflowJob>, StoreError> {
+        if self.unreadable.as_ref() == Some(job) {
+            let source_message = "the row is damaged".to_owned();
+            return Err(StoreError::Corrupt { what: "load a job", source_message });
+        }
+        self.inner.load(job).await
+    }
+
+    async fn app(&self, digest: &AppDigest) -> Result<Option<AppSource>, StoreError> {
+        self.inner.app(digest).await
+    }
+
+    async fn by_external_id(&self, external_id: &str) -> Result<Option<JobId>, StoreError> {
+        self.inner.by_external_id(external_id).await
+    }
+
+    async fn jobs(&self, filter: &JobFilter) -> Result<JobPage, StoreError> {
+        self.inner.jobs(filter).await
+    }
+
+    async fn history(
+        &self,
+        job: &JobId,
+        after: i64,
+        lines_max: u32,
+    ) -> Result<Vec<HistoryLine>, StoreError> {
+        self.inner.history(job, after, lines_max).await
+    }
 }
 
 #[async_trait]
@@ -80,35 +114,36 @@ impl Store for Moody {
     async fn live_jobs(&self, shards: &[Shard]) -> Result<Vec<JobId>, StoreError> {
         self.inner.live_jobs(shards).await
     }
-    async fn load(&self, job: &JobId) -> Result<Option<WorkflowJob>, StoreError> {
-        if self.unreadable.as_ref() == Some(job) {
-            let source_message = "the row is damaged".to_owned();
-            return Err(StoreError::Corrupt { what: "load a job", source_message });
+    async fn load_many(&self, jobs: &[JobId]) -> Result<LoadedJobs, StoreError> {
+        let mut loaded = self.inner.load_many(jobs).await?;
+        if let Some(damaged) = &self.unreadable {
+            let error = || StoreError::Corrupt {
+                what: "load a job",
+                source_message: "the row is damaged".to_owned(),
+            };
+            let before = loaded.jobs.len();
+            loaded.jobs.retain(|job| job.id() != damaged);
+            if loaded.jobs.len() < before {
+                loaded.unreadable.push((damaged.clone(), error()));
+            }
         }
-        self.inner.load(job).await
+        Ok(loaded)
+    }
+    async fn policy(&self) -> Result<PolicyRow, StoreError> {
+        self.inner.policy().await
+    }
+    async fn set_policy(
+        &self,
+        expected: i64,
+        policy: &Policy,
+    ) -> Result<Option<PolicyRow>, StoreError> {
+        self.inner.set_policy(expected, policy).await
     }
     async fn family(&self, job: &JobId) -> Result<Vec<JobId>, StoreError> {
         self.inner.family(job).await
     }
-    async fn app(&self, digest: &AppDigest) -> Result<Option<AppSource>, StoreError> {
-        self.inner.app(digest).await
-    }
     async fn submission(&self, key: &str) -> Result<Option<JobId>, StoreError> {
         self.inner.submission(key).await
-    }
-    async fn by_external_id(&self, external_id: &str) -> Result<Option<JobId>, StoreError> {
-        self.inner.by_external_id(external_id).await
-    }
-    async fn jobs(&self, filter: &JobFilter) -> Result<JobPage, StoreError> {
-        self.inner.jobs(filter).await
-    }
-    async fn history(
-        &self,
-        job: &JobId,
-        after: i64,
-        lines_max: u32,
-    ) -> Result<Vec<HistoryLine>, StoreError> {
-        self.inner.history(job, after, lines_max).await
     }
     async fn shard_history(
         &self,
