@@ -19,23 +19,34 @@
 //!   acknowledged.
 //! * A worker that dies leaves its supervisors running; the next one on the same directory adopts them.
 //! * No file of an action is put outside its working directory.
+//! * What an action does, and what is prepared for it, is done as the job's user (`users.rs`), or the worker was told
+//!   otherwise ([`RunAs`]).
 #![warn(missing_docs)]
 
 mod actions;
 mod attempt_dir;
+mod begin;
 mod builtin;
 mod claim;
 mod config;
 mod failure;
+mod held;
+pub mod link;
 mod localise;
 mod metrics;
 mod outcome;
+mod session;
+mod settings;
 mod spool;
 mod supervise;
 mod tombstones;
+mod users;
 mod worker;
 
 pub use builtin::{BUILTIN_ARGUMENT, run_builtin, run_builtin_with};
-pub use config::{Config, MailConfig, MailSecurity, Secret, SshConfig};
+pub use config::{
+    CAPTURE_OUTPUT_BYTES_LIMIT, Config, MailConfig, MailSecurity, RunAs, Secret, SshConfig,
+};
 pub use metrics::Metrics;
+pub use settings::{MailSettings, WorkerSettings};
 pub use worker::{Ports, Worker};

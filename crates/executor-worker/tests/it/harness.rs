@@ -1,5 +1,6 @@
 //! A worker in a directory of its own, and the scheduler it speaks with.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use executor_worker::{Config, Ports, Worker};
+use executor_worker::{Config, Ports, RunAs, Worker};
 use files_local::{LocalFiles, LocalLogs, SystemClock, SystemEntropy};
 use model::{
     ActionId, Attempt, AttemptResult, Configuration, Epoch, Failure, JobId, NodeName, Run, Shard,
@@ -30,20 +31,47 @@ pub(crate) const POOL: &str = "default";
 
 /// The scheduler's ends of a session.
 pub(crate) struct Peer {
-    pub(crate) hello: Hello,
     to_worker: mpsc::Sender<ToWorker>,
     from_worker: mpsc::Receiver<FromWorker>,
+    /// Said before what was waited for.
+    earlier: VecDeque<FromWorker>,
+}
+
+impl Peer {
+    async fn heard(&mut self) -> FromWorker {
+        match self.earlier.pop_front() {
+            Some(message) => message,
+            None => self.from_worker.recv().await.expect("the worker keeps its session"),
+        }
+    }
+
+    /// What the worker says that it holds; everything else that it says meanwhile is heard later.
+    pub(crate) async fn held(&mut self) -> Vec<Token> {
+        let owns = ToWorker::Owns { number: 1, shards: BTreeMap::new() };
+        self.to_worker.send(owns).await.expect("the session lasts");
+        loop {
+            match self.from_worker.recv().await.expect("the worker keeps its session") {
+                FromWorker::Holds { held, .. } => {
+                    return held.into_iter().map(|held| held.token).collect();
+                }
+                other => self.earlier.push_back(other),
+            }
+        }
+    }
 }
 
 struct Source(mpsc::Sender<Peer>);
 
 #[async_trait]
 impl WorkSource for Source {
-    async fn open(&self, hello: Hello) -> Result<Session, NoScheduler> {
+    async fn open(&self, _hello: Hello) -> Result<Session, NoScheduler> {
         let (to_scheduler, from_worker) = mpsc::channel(SESSION_MESSAGES_MAX);
         let (to_worker, from_scheduler) = mpsc::channel(SESSION_MESSAGES_MAX);
         let gone = |_| NoScheduler("the test is over".to_owned());
-        self.0.send(Peer { hello, to_worker, from_worker }).await.map_err(gone)?;
+        self.0
+            .send(Peer { to_worker, from_worker, earlier: VecDeque::new() })
+            .await
+            .map_err(gone)?;
         Ok(Session { to_scheduler, from_scheduler })
     }
 }
@@ -52,6 +80,8 @@ impl WorkSource for Source {
 pub(crate) struct Bench {
     dir: tempfile::TempDir,
     pub(crate) config: Config,
+    /// Who submits.
+    pub(crate) user: &'static str,
     peers: mpsc::Receiver<Peer>,
     source: Arc<Source>,
     bells: Arc<LocalBells>,
@@ -75,11 +105,13 @@ impl Bench {
         let mut config =
             Config::new(WorkerId::new("w1"), vec![POOL.to_owned()], 4, work, logs, supervisor);
         config.kill_grace_ms = 300;
+        config.run_as = RunAs::Worker;
         change(&mut config);
         let (source, peers) = mpsc::channel(SESSION_MESSAGES_MAX);
         let bench = Bench {
             dir,
             config,
+            user: "ann",
             peers,
             source: Arc::new(Source(source)),
             bells: Arc::default(),
@@ -152,13 +184,7 @@ impl Bench {
     pub(crate) async fn until<T>(&mut self, mut told: impl FnMut(&FromWorker) -> Option<T>) -> T {
         let heard = async {
             loop {
-                let message = self
-                    .peer()
-                    .await
-                    .from_worker
-                    .recv()
-                    .await
-                    .expect("the worker keeps its session");
+                let message = self.peer().await.heard().await;
                 let found = told(&message);
                 let unanswered = match (&message, &found) {
                     (FromWorker::Claim { pool, .. }, None) => Some(pool),
@@ -216,7 +242,7 @@ impl Bench {
             attempt: Attempt(self.attempts),
             retries: 0,
             body: body.into(),
-            user: "ann".into(),
+            user: self.user.into(),
             app_path: format!("file://{}", self.path("app").display()).into(),
             conf: Arc::new(Configuration::from_iter([("oozie.of.job", "yes"), ("colour", "blue")])),
             pool: POOL.into(),

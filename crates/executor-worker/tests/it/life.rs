@@ -45,7 +45,7 @@ fn code(result: AttemptResult) -> String {
 async fn claims_ask_for_the_free_slots_and_no_more() {
     let mut bench = Bench::with(|config| config.slots = 2);
     bench.start();
-    assert_eq!(bench.peer().await.hello.held, []);
+    assert_eq!(bench.peer().await.held().await, []);
     let tokens = bench.claimed().await;
     assert_eq!(tokens.len(), 2);
     bench.app_file("p.sh", PATIENT);
@@ -115,7 +115,7 @@ async fn a_stop_ends_the_whole_tree_and_is_repeated_until_acknowledged() {
     bench.stopped(&token).await;
     assert!(!tree.into_iter().any(is_running), "a process is left");
     bench.hang_up();
-    assert_eq!(bench.peer().await.hello.held, std::slice::from_ref(&token));
+    assert_eq!(bench.peer().await.held().await, std::slice::from_ref(&token));
     bench.stopped(&token).await;
     bench.tell(ToWorker::StoppedAcknowledged { token }).await;
     let spool = bench.path("work/.spool");
@@ -162,7 +162,7 @@ async fn a_running_attempt_is_adopted_by_the_next_worker() {
     let token = start_patient(&mut bench).await;
     bench.end_worker().await;
     bench.start();
-    assert_eq!(bench.peer().await.hello.held, std::slice::from_ref(&token));
+    assert_eq!(bench.peer().await.held().await, std::slice::from_ref(&token));
     fs::write(bench.path("go"), "").expect("room");
     assert_succeeded(&bench.result(&token).await);
     assert_eq!(
@@ -184,7 +184,7 @@ async fn an_attempt_that_ended_meanwhile_is_reported_by_the_next_worker() {
     assert_succeeded(&bench.unacknowledged_result(&token).await);
     bench.end_worker().await;
     bench.start();
-    assert_eq!(bench.peer().await.hello.held, std::slice::from_ref(&token));
+    assert_eq!(bench.peer().await.held().await, std::slice::from_ref(&token));
     assert_succeeded(&bench.unacknowledged_result(&token).await);
     bench.hang_up();
     assert_succeeded(&bench.result(&token).await);
@@ -247,7 +247,7 @@ async fn a_grant_that_was_not_started_is_started_by_the_next_worker() {
     let grant = bench.grant_of(&token, "shell", &script("s.sh", ""));
     leave_behind(&bench, &grant, &this_boot(), serde_json::json!({ "state": "granted" }));
     bench.start();
-    assert_eq!(bench.peer().await.hello.held, std::slice::from_ref(&token));
+    assert_eq!(bench.peer().await.held().await, std::slice::from_ref(&token));
     assert_succeeded(&bench.result(&token).await);
 }
 
@@ -267,7 +267,7 @@ async fn nothing_is_started_after_a_reboot_or_in_a_directory_that_is_gone() {
     );
     fs::write(bench.path("work/.spool/broken.json"), "{").expect("room");
     bench.start();
-    assert_eq!(bench.peer().await.hello.held, [rebooted.clone(), gone.clone()]);
+    assert_eq!(bench.peer().await.held().await, [rebooted.clone(), gone.clone()]);
     let mut codes = Vec::new();
     for _ in 0..2 {
         let (token, result) = bench
