@@ -5,14 +5,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use ports::api::SchedulerApi;
+use ports::api::{PolicyApi, SchedulerApi};
 use ports::clock::Clock;
+use ports::cluster::ClusterMaps;
 use ports::files::Files;
 use ports::logs::Logs;
-use ports::store::Store;
+use ports::store::Reads;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::balance::Algorithms;
 use crate::metrics::Metrics;
 
 /// Longest body of a request: a configuration with whole data sets in it stays far below.
@@ -33,6 +35,9 @@ pub struct Config {
     pub base_url: String,
     /// The name of this server in log lines and in `available-oozie-servers`.
     pub server_id: String,
+    /// The other gateways of the cluster: how clients reach each, by its server id. `available-oozie-servers` lists them
+    /// beside this one, as Oozie lists the servers that are registered.
+    pub peers: BTreeMap<String, String>,
     /// Howdah's version; `build-version` shows it behind the version of Oozie that is spoken.
     pub version: String,
     /// The settings in force by name, for `admin/configuration`; secrets are masked when they are shown.
@@ -58,6 +63,7 @@ impl Default for Config {
         Config {
             base_url: "http://localhost:11000/oozie".to_owned(),
             server_id: "howdah".to_owned(),
+            peers: BTreeMap::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             settings: BTreeMap::new(),
             os_env: BTreeMap::new(),
@@ -84,13 +90,19 @@ pub struct Ports {
     /// Takes commands.
     pub scheduler: Arc<dyn SchedulerApi>,
     /// Is read.
-    pub store: Arc<dyn Store>,
+    pub store: Arc<dyn Reads>,
     /// Definitions that are posted within a submit are written, and definitions to validate are read here.
     pub files: Arc<dyn Files>,
     /// What attempts printed.
     pub logs: Arc<dyn Logs>,
     /// For filters such as `startcreatedtime=-2d`.
     pub clock: Arc<dyn Clock>,
+    /// Who is there and who owns what; nothing on a server that is no cluster.
+    pub cluster: Option<Arc<dyn ClusterMaps>>,
+    /// Changes the policy of the cluster; nothing on a server that is no cluster.
+    pub policy: Option<Arc<dyn PolicyApi>>,
+    /// The algorithms by which this gateway spreads requests; nothing when there is one scheduler only.
+    pub balance: Option<Arc<Algorithms>>,
 }
 
 impl fmt::Debug for Ports {

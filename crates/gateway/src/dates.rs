@@ -6,8 +6,9 @@
 use jiff::tz::{Offset, TimeZone};
 use model::Timestamp;
 
-/// Java's own short names, and what they stand for.
-const SHORT_NAMES: [(&str, &str); 21] = [
+/// Java's own short names (`java.time.ZoneId.SHORT_IDS`, and the American ones that it keeps as offsets), and what they
+/// stand for.
+const SHORT_NAMES: [(&str, &str); 28] = [
     ("ACT", "Australia/Darwin"),
     ("AET", "Australia/Sydney"),
     ("AGT", "America/Argentina/Buenos_Aires"),
@@ -21,13 +22,20 @@ const SHORT_NAMES: [(&str, &str); 21] = [
     ("CTT", "Asia/Shanghai"),
     ("EAT", "Africa/Addis_Ababa"),
     ("ECT", "Europe/Paris"),
+    ("EST", "America/Panama"),
+    ("HST", "Pacific/Honolulu"),
     ("IET", "America/Indiana/Indianapolis"),
     ("IST", "Asia/Kolkata"),
     ("JST", "Asia/Tokyo"),
+    ("MIT", "Pacific/Apia"),
+    ("MST", "America/Phoenix"),
+    ("NET", "Asia/Yerevan"),
     ("NST", "Pacific/Auckland"),
     ("PLT", "Asia/Karachi"),
     ("PNT", "America/Phoenix"),
+    ("PRT", "America/Puerto_Rico"),
     ("PST", "America/Los_Angeles"),
+    ("SST", "Pacific/Guadalcanal"),
     ("VST", "Asia/Ho_Chi_Minh"),
 ];
 
@@ -49,7 +57,11 @@ impl Zone {
         match name {
             None | Some("GMT") => Zone::gmt(),
             Some("UTC") => Zone { zone: TimeZone::UTC, label: Some("UTC") },
-            Some(name) => gmt_offset(name).or_else(|| of_database(name)).unwrap_or_else(Zone::gmt),
+            Some(name) => {
+                let zone = gmt_offset(name).map(TimeZone::fixed);
+                let zone = zone.or_else(|| zone_in_database(name));
+                zone.map_or_else(Zone::gmt, |zone| Zone { zone, label: None })
+            }
         }
     }
 
@@ -75,27 +87,26 @@ impl Zone {
     }
 }
 
-/// `GMT+5`, `GMT-08:00`, `GMT+0530`.
-fn gmt_offset(name: &str) -> Option<Zone> {
+/// `GMT+5`, `GMT-08:00`, `GMT+0530`: the ids of zones that Java makes up.
+pub fn gmt_offset(name: &str) -> Option<Offset> {
     let rest = name.strip_prefix("GMT")?;
     let (sign, digits) = (rest.chars().next()?, rest.get(1..)?);
     let (hours, minutes) = match digits.split_once(':') {
         Some((hours, minutes)) => (hours, minutes),
         None if digits.len() > 2 => digits.split_at_checked(digits.len() - 2)?,
-        None => (digits, "0"),
+        None => (digits, "00"),
     };
     let number =
         |text: &str| text.parse::<i32>().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
+    let is_written = (1..=2).contains(&hours.len()) && minutes.len() == 2;
     let (hours, minutes) = (number(hours)?, number(minutes)?);
     let sign = match sign {
         '+' => 1,
         '-' => -1,
         _ => return None,
     };
-    let within = hours < 24 && minutes < 60;
-    let offset =
-        Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok().filter(|_| within)?;
-    Some(Zone { zone: TimeZone::fixed(offset), label: None })
+    let is_within = is_written && hours < 24 && minutes < 60;
+    Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok().filter(|_| is_within)
 }
 
 fn offset_name(offset: Offset) -> String {
@@ -104,9 +115,10 @@ fn offset_name(offset: Offset) -> String {
     format!("GMT{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
 }
 
-fn of_database(name: &str) -> Option<Zone> {
+/// A zone by `Region/City`, or by one of Java's old short names.
+pub fn zone_in_database(name: &str) -> Option<TimeZone> {
     let long = SHORT_NAMES.iter().find(|(short, _)| *short == name).map_or(name, |(_, long)| long);
-    TimeZone::get(long).ok().map(|zone| Zone { zone, label: None })
+    TimeZone::get(long).ok()
 }
 
 /// The ids of all zones with their present short names: the database's, then whole hours from GMT, as Oozie lists them.
@@ -163,6 +175,7 @@ mod tests {
         check(Some("Asia/Dubai"), "Wed, 01 Jul 2026 16:00:00 GMT+04:00");
         check(Some("GMT+5:30"), "Wed, 01 Jul 2026 17:30:00 GMT+05:30");
         check(Some("GMT-0800"), "Wed, 01 Jul 2026 04:00:00 GMT-08:00");
+        check(Some("SST"), "Wed, 01 Jul 2026 23:00:00 GMT+11:00");
     }
 
     #[test]
@@ -173,6 +186,8 @@ mod tests {
             "GMT+x",
             "GMT+25:00",
             "GMT+1:99",
+            "GMT+1:9",
+            "GMT+123:00",
             "GMT+-1",
             "GMTü",
             "../../etc/passwd",

@@ -13,6 +13,8 @@ use ports::store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::balance::{LOOKING_FOR_A_SCHEDULER, NO_SCHEDULER};
+
 /// There is no such job.
 const NO_JOB: &str = "E0604";
 /// What to do then.
@@ -35,6 +37,10 @@ pub(crate) const TOO_SLOW: &str = "HW4007";
 pub(crate) const PANICKED: &str = "HW4008";
 /// The logs of an action cannot be read.
 pub(crate) const LOGS_UNREADABLE: &str = "HW4009";
+/// This server is no cluster.
+pub(crate) const NO_CLUSTER: &str = "HW4011";
+/// The JSON of a request is not what its path takes.
+pub(crate) const BAD_JSON: &str = "HW4012";
 
 /// Longest `oozie-error-message`: clients refuse headers of more than 8 KiB.
 const HEADER_CHARS_MAX: usize = 4_000;
@@ -262,11 +268,20 @@ fn statuses(kind: ApiErrorKind) -> (StatusCode, StatusCode) {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         let (status, code) = match error {
+            StoreError::Unavailable { what: LOOKING_FOR_A_SCHEDULER, .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, NO_SCHEDULER)
+            }
             StoreError::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "E0600"),
             StoreError::Refused { .. } => (StatusCode::SERVICE_UNAVAILABLE, "E0608"),
             StoreError::Corrupt { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "E0607"),
         };
-        Failure::new(status, code, error.to_string())
+        let words = match &error {
+            StoreError::Unavailable { what: LOOKING_FOR_A_SCHEDULER, source_message } => {
+                format!("no scheduler could be asked: {source_message}")
+            }
+            other => other.to_string(),
+        };
+        Failure::new(status, code, words)
     }
 }
 

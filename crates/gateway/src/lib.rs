@@ -3,17 +3,19 @@
 //! ```text
 //!  request ─► guard (size, mode, deadline, panic, metrics) ─► http::*   (Oozie's shapes: beans, filter, dates, log_lines)
 //!                                                         └─► api_v1::* (own shapes, OpenAPI)
-//!                reads ─► ports::store     commands ─► ports::api ─► the scheduler that owns the job
+//!                reads ─► ports::store     commands ─► ports::api ─► the scheduler of this process, or
+//!                                                                     balance: all schedulers of a cluster as one
 //! ```
 //!
 //! **Invariants**
-//! * Stateless but for the system mode and counters: any gateway may answer any request.
+//! * Stateless but for the system mode, the balancing algorithm and its state, and counters: any gateway may answer any request.
 //! * A handler only ever returns a `Failure`; whether it is shown as Oozie's HTML page with headers or as JSON
 //!   is decided once, in `guard`.
 //! * Nothing is unbounded: bodies, URLs, pages, followers and the time of a request have named limits.
 #![warn(missing_docs)]
 
 mod api_v1;
+pub mod balance;
 mod beans;
 mod caller;
 mod config;
@@ -36,6 +38,7 @@ use axum::Router;
 
 pub use api_v1::openapi_json;
 pub use config::{Config, Ports};
+pub use dates::{gmt_offset, zone_in_database};
 pub use metrics::Metrics;
 
 /// Everything under `/oozie` and `/api/v1`.

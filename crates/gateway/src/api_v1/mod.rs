@@ -2,6 +2,7 @@
 //!
 //! The document of it is made from this code: [`openapi_json`], checked in as `docs/openapi.json`.
 
+mod cluster;
 mod definition;
 mod events;
 mod explain;
@@ -14,7 +15,7 @@ mod stored;
 use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use utoipa::OpenApi;
 
 use crate::config::App;
@@ -32,13 +33,19 @@ pub(crate) fn routes() -> Router<App> {
         .route("/jobs/{id}/definition", get(definition::show))
         .route("/jobs/{id}/stored", get(stored::show))
         .route("/definitions/{digest}", get(definition::by_digest))
+        .route("/cluster", get(cluster::show))
+        .route("/cluster/mode", post(cluster::mode))
+        .route("/cluster/failback", post(cluster::failback))
+        .route("/cluster/weight", post(cluster::weight))
+        .route("/cluster/drain", post(cluster::drain))
+        .route("/cluster/balance", post(cluster::balance))
 }
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Howdah",
-        description = "Howdah's own API beside Oozie's REST: jobs in full, their events as they happen, why they wait, and what their actions print."
+        description = "Howdah's own API beside Oozie's REST: jobs in full, their events as they happen, why they wait, and what their actions print; and the cluster that runs them."
     ),
     paths(
         jobs::show,
@@ -48,7 +55,13 @@ pub(crate) fn routes() -> Router<App> {
         logs::show,
         definition::show,
         stored::show,
-        definition::by_digest
+        definition::by_digest,
+        cluster::show,
+        cluster::mode,
+        cluster::failback,
+        cluster::weight,
+        cluster::drain,
+        cluster::balance
     ),
     components(schemas(ErrorBody, DiagnosticBody))
 )]

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{done, json_reply};
 use crate::caller::Caller;
@@ -115,10 +115,11 @@ fn time_zones(app: &App) -> Value {
     json!({ "available-timezones": zones.collect::<Vec<_>>() })
 }
 
+/// All gateways: what Oozie's clients want is where else their requests are answered.
 fn servers(app: &App) -> Value {
-    let mut servers = Map::new();
-    servers.insert(app.config.server_id.clone(), Value::String(app.config.base_url.clone()));
-    Value::Object(servers)
+    let mut servers = app.config.peers.clone();
+    servers.insert(app.config.server_id.clone(), app.config.base_url.clone());
+    json!(servers)
 }
 
 /// What waits here is attempts for workers; Oozie's map of unique commands has no counterpart.

@@ -39,8 +39,11 @@ async fn file_at(app: &App, user: &str, uri: &str) -> Result<Bytes, Failure> {
     })
 }
 
+/// The first finding is what Oozie would say; its code stands before the file already.
 fn invalid(file: &str, diagnostics: Vec<Diagnostic>) -> Failure {
-    let first = diagnostics.first().map(ToString::to_string).unwrap_or_default();
     let code = diagnostics.first().map_or("E0701", |finding| finding.code.as_str()).to_owned();
-    Failure { diagnostics, ..Failure::bad(&code, format!("{file}, {first}")) }
+    let first = diagnostics.first().map(ToString::to_string).unwrap_or_default();
+    let words = first.strip_prefix(&format!("{code}: ")).unwrap_or(&first);
+    let message = format!("{file}, {words}");
+    Failure { diagnostics, ..Failure::bad(&code, message) }
 }

@@ -47,6 +47,19 @@ async fn fixed_answers_have_oozie_s_shapes() {
 }
 
 #[tokio::test]
+async fn all_gateways_of_a_cluster_are_listed_as_servers() {
+    let peer = ("gateway-2".to_owned(), "http://two:11000/oozie".to_owned());
+    let config = gateway::Config {
+        server_id: "gateway-1".to_owned(),
+        peers: [peer].into(),
+        ..gateway::Config::default()
+    };
+    let servers = Gateway::with(config).get("/oozie/v2/admin/available-oozie-servers").await;
+    let expected = json!({ "gateway-1": "http://localhost:11000/oozie", "gateway-2": "http://two:11000/oozie" });
+    assert_eq!(servers.json(), expected);
+}
+
+#[tokio::test]
 async fn time_zones_are_listed_with_id_and_name() {
     let answer = Gateway::new().get("/oozie/v1/admin/available-timezones").await.json();
     let zones = answer["available-timezones"].as_array().expect("a list").clone();
@@ -121,6 +134,7 @@ async fn definitions_are_validated() {
     let wrong = validate("wf.xml", &DEFINITION.replace("<start to=\"fetch\"/>", "")).await;
     assert_eq!((wrong.status, wrong.code().as_str()), (StatusCode::BAD_REQUEST, "E0701"));
     assert!(wrong.header("oozie-error-message").starts_with("E0701: wf.xml, "), "{}", wrong.text());
+    assert_eq!(wrong.header("oozie-error-message").matches("E0701").count(), 1, "{}", wrong.text());
     let nameless = gateway.post("/oozie/v2/validate?user=joe", DEFINITION).await;
     assert_eq!(nameless.code(), "E0305");
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
+use gateway::balance::Balanced;
 use serde_json::Value;
 use tower::ServiceExt;
 
 use crate::double::World;
+use crate::schedulers::Schedulers;
 
 /// How long a fact may take to become true.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -38,8 +40,29 @@ impl Gateway {
             files: world.clone(),
             logs: world.clone(),
             clock: world.clone(),
+            cluster: None,
+            policy: None,
+            balance: None,
         };
         Gateway { router: gateway::router(config, ports), world }
+    }
+
+    /// In front of schedulers; files, logs and the clock are the world's.
+    pub(crate) fn before(schedulers: &Arc<Schedulers>, balanced: Balanced) -> Gateway {
+        let world = World::new();
+        let balance = balanced.algorithms();
+        let balanced = Arc::new(balanced);
+        let ports = gateway::Ports {
+            scheduler: balanced.clone(),
+            store: balanced.clone(),
+            files: world.clone(),
+            logs: world.clone(),
+            clock: world.clone(),
+            cluster: Some(schedulers.clone()),
+            policy: Some(balanced),
+            balance: Some(balance),
+        };
+        Gateway { router: gateway::router(gateway::Config::default(), ports), world }
     }
 
     pub(crate) fn router(&self) -> Router {

@@ -9,17 +9,14 @@ use engine::event::Event;
 use model::action::EarlierAttempt;
 use model::job::{JobHeader, Rules};
 use model::{
-    ActionId, ActionStatus, AppDigest, Attempt, Configuration, JobId, JobStatus, NodeName, Nonce,
-    Run, Shard, Timestamp, UserRetry, WorkflowAction, WorkflowJob,
+    ActionId, ActionStatus, AppDigest, Attempt, Configuration, JobId, JobStatus, NodeName, Run,
+    Shard, Timestamp, UserRetry, WorkflowAction, WorkflowJob,
 };
 use ports::api::{ApiError, ApiErrorKind, Command, Explanation, SchedulerApi, SubmitRequest, Wait};
 use ports::clock::Clock;
 use ports::files::{FileStatus, Files, FilesError};
 use ports::logs::{LogKey, LogStream, Logs};
-use ports::store::{
-    AppSource, Batch, Cluster, CommitOutcome, Fence, HistoryLine, JobFilter, JobPage,
-    QuarantinedEvent, ShardState, Store, StoreError,
-};
+use ports::store::{AppSource, HistoryLine, JobFilter, JobPage, Reads, StoreError};
 use tokio::sync::Notify;
 
 /// 2026-07-01T12:00:00Z.
@@ -240,44 +237,11 @@ fn action(name: &str, kind: &str, status: ActionStatus, started_at: Timestamp) -
     }
 }
 
-/// What only schedulers do with a store.
-fn not_for_gateways() -> StoreError {
-    StoreError::Refused { why: "a gateway only reads".to_owned() }
-}
-
 #[async_trait]
-impl Store for World {
-    fn cluster(&self) -> &Cluster {
-        unreachable!("a gateway does not ask")
-    }
-
-    async fn take(&self, _: &[Shard], _: &str, _: Nonce) -> Result<Vec<ShardState>, StoreError> {
-        Err(not_for_gateways())
-    }
-
-    async fn release(&self, _: &[Fence]) -> Result<(), StoreError> {
-        Err(not_for_gateways())
-    }
-
-    async fn shards(&self) -> Result<Vec<ShardState>, StoreError> {
-        Err(not_for_gateways())
-    }
-
-    async fn commit(&self, _: &Batch) -> CommitOutcome {
-        CommitOutcome::Rejected(not_for_gateways().to_string())
-    }
-
-    async fn live_jobs(&self, _: &[Shard]) -> Result<Vec<JobId>, StoreError> {
-        Err(not_for_gateways())
-    }
-
+impl Reads for World {
     async fn load(&self, job: &JobId) -> Result<Option<WorkflowJob>, StoreError> {
         self.check_up()?;
         Ok(self.jobs.lock().unwrap().get(job).cloned())
-    }
-
-    async fn family(&self, _: &JobId) -> Result<Vec<JobId>, StoreError> {
-        Err(not_for_gateways())
     }
 
     async fn app(&self, digest: &AppDigest) -> Result<Option<AppSource>, StoreError> {
@@ -288,10 +252,6 @@ impl Store for World {
             config_default: Some("<configuration/>".to_owned()),
             inherited_global: None,
         }))
-    }
-
-    async fn submission(&self, _: &str) -> Result<Option<JobId>, StoreError> {
-        Err(not_for_gateways())
     }
 
     async fn by_external_id(&self, external_id: &str) -> Result<Option<JobId>, StoreError> {
@@ -332,27 +292,6 @@ impl Store for World {
         let history = self.history.lock().unwrap();
         let lines = history.iter().filter(|line| line.job == *job && line.n > after);
         Ok(lines.take(lines_max as usize).cloned().collect())
-    }
-
-    async fn shard_history(
-        &self,
-        _: Shard,
-        _: i64,
-        _: u32,
-    ) -> Result<Vec<HistoryLine>, StoreError> {
-        Err(not_for_gateways())
-    }
-
-    async fn job_counts(&self) -> Result<BTreeMap<JobStatus, u64>, StoreError> {
-        Err(not_for_gateways())
-    }
-
-    async fn purgeable(&self, _: &[Shard], _: Timestamp, _: u32) -> Result<Vec<JobId>, StoreError> {
-        Err(not_for_gateways())
-    }
-
-    async fn quarantined(&self, _: u32) -> Result<Vec<QuarantinedEvent>, StoreError> {
-        Err(not_for_gateways())
     }
 }
 
@@ -454,6 +393,11 @@ impl Logs for World {
             .get(key)
             .filter(|_| stream == LogStream::Stdout)
             .map_or(0, |bytes| bytes.len() as u64))
+    }
+
+    async fn remove(&self, job: &JobId) -> Result<bool, FilesError> {
+        self.logs.lock().unwrap().retain(|key, _| key.action.job != *job);
+        Ok(true)
     }
 }
 

@@ -7,9 +7,13 @@
 
 mod admin;
 mod api_v1;
+mod balance;
 mod client;
+mod cluster;
 mod double;
+mod failover;
 mod job;
 mod jobs;
 mod limits;
 mod log;
+mod schedulers;
