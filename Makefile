@@ -21,16 +21,16 @@ help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
-demo: ## build, run the ETL example on a server of its own, show the result
+demo: tools ## build, run the ETL example on a server of its own, show the result
 	time $(CARGO) build --locked --package cli --bin howdah
 	time $(XTASK) demo $(TARGET)/debug/howdah
 
 .PHONY: run
-run: ## start the server at http://localhost:11000/oozie
+run: tools ## start the server at http://localhost:11000/oozie
 	$(CARGO) run --locked --package cli --bin howdah -- standalone
 
 .PHONY: build
-build: ## build the program for use: target/release/howdah
+build: tools ## build the program for use: target/release/howdah
 	time $(CARGO) build --locked --release --package cli --bin howdah
 
 .PHONY: examples
@@ -40,7 +40,7 @@ examples: ## compile what the examples need (a jar, where there is a JDK)
 ##@ Work
 
 .PHONY: verify
-verify: ## every check that needs no test: it never changes a file
+verify: tools ## every check that needs no test: it never changes a file
 	time $(CARGO) fmt --all --check
 	time $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	time RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps
@@ -48,7 +48,7 @@ verify: ## every check that needs no test: it never changes a file
 	time $(XTASK) deny
 
 .PHONY: fix
-fix: ## let tools repair what they can
+fix: tools ## let tools repair what they can
 	$(CARGO) clippy --fix --allow-dirty --allow-staged --workspace --all-targets
 	$(CARGO) fmt --all
 	$(XTASK) errors-index
@@ -64,8 +64,12 @@ test-long: setup ## the same tests with many more rounds; takes hours
 	time env HOWDAH_LONG=1 $(CARGO) test --locked --workspace -- $(TEST_ARGS)
 
 .PHONY: setup
-setup: ## install what tests need (Debian, as root)
+setup: ## install what build and tests need (Debian, as root)
 	time $(XTASK) setup
+
+.PHONY: tools
+tools: ## install what the build needs beside Rust (Debian, as root)
+	@$(XTASK) setup-build
 
 .PHONY: errors
 errors: ## list every error code, where it is used, and whether it has a page

@@ -454,12 +454,12 @@ fn the_server_and_definitions_are_looked_at() {
             E0708
 
               × node 'make' goes to 'edn', which does not exist
-               ╭─[/tmp/bad/workflow.xml:3:5]
-             2 │     <start to="make"/>
-             3 │     <action name="make">
-               ·     ──────────┬─────────
-               ·               ╰── here
+               ╭─[/tmp/bad/workflow.xml:5:17]
              4 │         <fs><mkdir path="${nameNode}${made}"/></fs>
+             5 │         <ok to="edn"/>
+               ·                 ─┬─
+               ·                  ╰── here
+             6 │         <error to="refused"/>
                ╰────
               help: did you mean 'end'?
         "#]],
@@ -468,10 +468,10 @@ fn the_server_and_definitions_are_looked_at() {
     assert_eq!(bench.does("validate -oozie URL DIR/bad/workflow.xml"), "Valid workflow-app\n");
     bench.app("unfinished", &MKDIR.replace(r#"<ok to="end"/>"#, ""), &[]);
     bench.refuses("validate -oozie URL DIR/unfinished/workflow.xml", 255, &expect![[r#"
-        Error: E0701: /tmp/unfinished/workflow.xml, E0701: in <action name="make">, <ok> must come before <error> (line 6, column 9); after <fs> may come <ok>
+        Error: E0701: /tmp/unfinished/workflow.xml, in <action name="make">, <ok> must come before <error> (line 6, column 9); after <fs> may come <ok>
     "#]]);
     bench.refuses("job -config DIR/bad/job.properties -run", 255, &expect![[r#"
-        Error: E0708 : E0708: node 'make' goes to 'edn', which does not exist (line 3, column 5); did you mean 'end'?
+        Error: E0708 : E0708: node 'make' goes to 'edn', which does not exist (line 5, column 17); did you mean 'end'?
     "#]]);
     bench.end(0);
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "a test that cannot be run here says so")]
 
 mod applications;
+mod cluster;
 mod command_line;
 mod crashes;
 mod examples;

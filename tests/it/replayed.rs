@@ -7,7 +7,7 @@ use std::sync::Arc;
 use definition::WorkflowSources;
 use engine::{Event, replay};
 use model::{AppDigest, JobId, Timestamp, WorkflowApp};
-use ports::store::{JobFilter, Store};
+use ports::store::{JobFilter, Reads};
 use store_sql::{NewCluster, SqliteStore};
 
 /// Checks every job of a data directory whose server has ended. Answers how many there were.

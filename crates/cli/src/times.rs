@@ -1,7 +1,7 @@
 //! Dates as Oozie's client prints them: read from the wire in GMT, shown in the zone that the user asked for.
 
 use jiff::civil::DateTime;
-use jiff::tz::{self, Offset, TimeZone};
+use jiff::tz::{self, TimeZone};
 use jiff::{Timestamp, Zoned};
 
 /// What is shown for a date that is missing.
@@ -35,31 +35,17 @@ impl Zone {
         }
     }
 
-    fn in_database(id: &str) -> Option<Zone> {
-        let long = SHORT_IDS.iter().find(|(short, _)| *short == id).map_or(id, |(_, long)| long);
-        TimeZone::get(long).ok().map(|zone| Zone { zone, label: None })
+    /// The label of an offset loses its `GMT`, as Oozie's client cuts it to fit the column.
+    fn with_offset(id: &str) -> Option<Zone> {
+        let offset = gateway::gmt_offset(id)?;
+        let minutes = offset.seconds() / 60;
+        let sign = if minutes < 0 { '-' } else { '+' };
+        let label = format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60);
+        Some(Zone { zone: TimeZone::fixed(offset), label: Some(label) })
     }
 
-    /// `GMT+5`, `GMT-0700`, `GMT+05:30`. The label loses its `GMT`, as Oozie's client cuts it to fit the column.
-    fn with_offset(id: &str) -> Option<Zone> {
-        let rest = id.strip_prefix("GMT")?;
-        let sign = if rest.starts_with('-') { -1 } else { 1 };
-        let digits = rest.strip_prefix(['+', '-'])?.replace(':', "");
-        if digits.is_empty()
-            || digits.len() > 4
-            || !digits.bytes().all(|byte| byte.is_ascii_digit())
-        {
-            return None;
-        }
-        let number: i32 = digits.parse().ok()?;
-        let (hours, minutes) =
-            if digits.len() <= 2 { (number, 0) } else { (number / 100, number % 100) };
-        if hours > 23 || minutes > 59 {
-            return None;
-        }
-        let offset = Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()?;
-        let label = format!("{}{hours:02}:{minutes:02}", if sign < 0 { '-' } else { '+' });
-        Some(Zone { zone: TimeZone::fixed(offset), label: Some(label) })
+    fn in_database(id: &str) -> Option<Zone> {
+        gateway::zone_in_database(id).map(|zone| Zone { zone, label: None })
     }
 
     /// A wire date as the tables show it: to the minute, or to the second when verbose; `-` for none.
@@ -129,38 +115,6 @@ fn standard_label(id: &str) -> Option<String> {
     Some(moment.to_zoned(zone).strftime("%Z").to_string())
 }
 
-/// Java's three-letter zone ids (`java.time.ZoneId.SHORT_IDS`, and the American ones that it keeps as offsets).
-const SHORT_IDS: [(&str, &str); 28] = [
-    ("ACT", "Australia/Darwin"),
-    ("AET", "Australia/Sydney"),
-    ("AGT", "America/Argentina/Buenos_Aires"),
-    ("ART", "Africa/Cairo"),
-    ("AST", "America/Anchorage"),
-    ("BET", "America/Sao_Paulo"),
-    ("BST", "Asia/Dhaka"),
-    ("CAT", "Africa/Harare"),
-    ("CNT", "America/St_Johns"),
-    ("CST", "America/Chicago"),
-    ("CTT", "Asia/Shanghai"),
-    ("EAT", "Africa/Addis_Ababa"),
-    ("ECT", "Europe/Paris"),
-    ("EST", "America/Panama"),
-    ("HST", "Pacific/Honolulu"),
-    ("IET", "America/Indiana/Indianapolis"),
-    ("IST", "Asia/Kolkata"),
-    ("JST", "Asia/Tokyo"),
-    ("MIT", "Pacific/Apia"),
-    ("MST", "America/Phoenix"),
-    ("NET", "Asia/Yerevan"),
-    ("NST", "Pacific/Auckland"),
-    ("PLT", "Asia/Karachi"),
-    ("PNT", "America/Phoenix"),
-    ("PRT", "America/Puerto_Rico"),
-    ("PST", "America/Los_Angeles"),
-    ("SST", "Pacific/Guadalcanal"),
-    ("VST", "Asia/Ho_Chi_Minh"),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,6 +139,7 @@ mod tests {
         check("GMT+5", false, "2026-07-16 03:05 +05:00");
         check("Mars/Olympus", false, "2026-07-15 22:05 GMT");
         check("GMT+99", false, "2026-07-15 22:05 GMT");
+        check("GMT-00:30", false, "2026-07-15 21:35 -00:30");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A real `howdah standalone` as a child process: started in a directory, killed at any moment, started again.
 
 use std::io::{BufRead, BufReader, Read};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -34,8 +35,7 @@ pub fn binary() -> PathBuf {
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    /// `http://127.0.0.1:PORT/oozie`.
-    pub url: String,
+    rest: Rest,
     /// Where its data is.
     pub data_dir: PathBuf,
 }
@@ -80,7 +80,7 @@ impl Server {
             if let Some((_, rest)) = line.split_once("ready at ") {
                 let url = rest.split(' ').next().unwrap_or_default().to_owned();
                 std::thread::spawn(move || lines.for_each(drop));
-                return Ok(Server { child, url, data_dir: data_dir.to_owned() });
+                return Ok(Server { child, rest: Rest { url }, data_dir: data_dir.to_owned() });
             }
         }
         let status = child.wait()?;
@@ -126,7 +126,24 @@ impl Server {
     pub fn has_ended(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(_)))
     }
+}
 
+impl Deref for Server {
+    type Target = Rest;
+
+    fn deref(&self) -> &Rest {
+        &self.rest
+    }
+}
+
+/// Oozie's REST interface, as tests use it.
+#[derive(Clone, Debug)]
+pub struct Rest {
+    /// `http://127.0.0.1:PORT/oozie`.
+    pub url: String,
+}
+
+impl Rest {
     /// Submits and starts a job; the properties are those of a job.properties file.
     ///
     /// # Errors

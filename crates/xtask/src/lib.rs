@@ -11,5 +11,6 @@ pub mod errors;
 pub mod example_jar;
 pub mod rust_text;
 pub mod setup;
+mod setup_nats;
 pub mod tidy;
 pub mod workspace;

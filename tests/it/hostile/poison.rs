@@ -91,7 +91,7 @@ fn a_panic_at_a_kill_leaves_a_job_that_can_be_killed_later() {
 }
 
 /// What a stopped server's database keeps.
-fn quarantined(data_dir: &std::path::Path) -> Vec<QuarantinedEvent> {
+pub(super) fn quarantined(data_dir: &std::path::Path) -> Vec<QuarantinedEvent> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let create = NewCluster { system_id: "unused".to_owned(), shards: 64, now: Timestamp(0) };

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::tables::{NO_JOBS, RULER, View, masked, plain, tabbed};
+use super::tables::{RULER, View, listed, masked, plain, tabbed};
 use crate::beans::{BulkRow, BundleJob, CoordinatorAction, CoordinatorJob};
 use crate::times;
 
@@ -154,11 +154,7 @@ pub fn bundle(out: &mut dyn Write, job: &BundleJob, view: &View) -> io::Result<(
 
 /// `jobs -jobtype coordinator`.
 pub fn coordinators(out: &mut dyn Write, jobs: &[CoordinatorJob], view: &View) -> io::Result<()> {
-    match (jobs.is_empty(), view.verbose) {
-        (true, _) => writeln!(out, "{NO_JOBS}"),
-        (false, true) => coordinators_in_full(out, jobs, view),
-        (false, false) => coordinators_in_short(out, jobs, view),
-    }
+    listed(out, jobs, view, coordinators_in_full, coordinators_in_short)
 }
 
 fn coordinators_in_short(
@@ -240,11 +236,7 @@ fn coordinators_in_full(
 
 /// `jobs -jobtype bundle`.
 pub fn bundles(out: &mut dyn Write, jobs: &[BundleJob], view: &View) -> io::Result<()> {
-    match (jobs.is_empty(), view.verbose) {
-        (true, _) => writeln!(out, "{NO_JOBS}"),
-        (false, true) => bundles_in_full(out, jobs, view),
-        (false, false) => bundles_in_short(out, jobs, view),
-    }
+    listed(out, jobs, view, bundles_in_full, bundles_in_short)
 }
 
 fn bundles_in_short(out: &mut dyn Write, jobs: &[BundleJob], view: &View) -> io::Result<()> {

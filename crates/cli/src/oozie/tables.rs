@@ -172,16 +172,24 @@ pub fn retries(out: &mut dyn Write, action: &str, retries: &[Retry]) -> io::Resu
     writeln!(out, "{RULER}")
 }
 
-/// What is shown of an empty list.
-pub const NO_JOBS: &str = "No Jobs match your criteria!";
+/// A list of jobs in one of its two forms.
+pub fn listed<J>(
+    out: &mut dyn Write,
+    jobs: &[J],
+    view: &View,
+    in_full: fn(&mut dyn Write, &[J], &View) -> io::Result<()>,
+    in_short: fn(&mut dyn Write, &[J], &View) -> io::Result<()>,
+) -> io::Result<()> {
+    match (jobs.is_empty(), view.verbose) {
+        (true, _) => writeln!(out, "No Jobs match your criteria!"),
+        (false, true) => in_full(out, jobs, view),
+        (false, false) => in_short(out, jobs, view),
+    }
+}
 
 /// `jobs`: workflows.
 pub fn jobs(out: &mut dyn Write, jobs: &[WorkflowJob], view: &View) -> io::Result<()> {
-    match (jobs.is_empty(), view.verbose) {
-        (true, _) => writeln!(out, "{NO_JOBS}"),
-        (false, true) => jobs_in_full(out, jobs, view),
-        (false, false) => jobs_in_short(out, jobs, view),
-    }
+    listed(out, jobs, view, jobs_in_full, jobs_in_short)
 }
 
 fn jobs_in_short(out: &mut dyn Write, jobs: &[WorkflowJob], view: &View) -> io::Result<()> {

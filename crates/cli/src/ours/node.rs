@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use executor_worker::Worker;
 use files_local::{LocalFiles, LocalLogs, SystemClock, SystemEntropy};
-use model::WorkerId;
 use monitor::Monitor;
 use ports::bell::LocalBells;
 use ports::clock::{Clock, Entropy};
@@ -20,13 +19,13 @@ use ports::store::{Store, StoreError};
 use prometheus_client::registry::Registry;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use scheduler::Scheduler;
+use scheduler::{Ownership, Scheduler};
 use store_sql::{NewCluster, PostgresStore, SqliteStore};
 use tokio::task::JoinHandle;
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
-use super::settings::Settings;
+use super::settings::{CONFIG_EXIT, Settings};
 use crate::failure::Failure;
 
 /// `EX_TEMPFAIL`: another server holds the data.
@@ -76,21 +75,24 @@ impl Node {
         let files: Arc<dyn Files> = Arc::new(LocalFiles::new());
         let bells = Arc::new(LocalBells::default());
         let store = open(settings, data_dir, &*clock, &*entropy).await?;
+        let logs: Arc<dyn Logs> = Arc::new(LocalLogs::new(log_root(data_dir)));
         let ports = scheduler::Ports {
             store: Arc::clone(&store),
             files: Arc::clone(&files),
+            logs: Arc::clone(&logs),
             bells: bells.clone(),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             registry,
         };
         let config = scheduler::Config {
-            rules: settings.rules(base_url),
+            rules: settings.jobs.rules(base_url),
             validate_fork_join: settings.jobs.validate_fork_join,
             purge_older_than: Some(settings.jobs.keep.0),
             ..scheduler::Config::default()
         };
-        let started = Scheduler::start(config, ports, shutdown.clone()).await;
+        let started =
+            Scheduler::start(config, ports, Ownership::Everything, shutdown.clone()).await;
         let scheduler = started.map_err(|error| unusable(&error, data_dir))?;
         let worker_config = worker_config(settings, data_dir)?;
         worker_config.metrics.register(registry);
@@ -104,7 +106,6 @@ impl Node {
         };
         let worker = Worker::start(worker_config, ports, shutdown.clone());
         let monitor = Monitor::start(Arc::clone(&store), registry, shutdown.clone());
-        let logs = Arc::new(LocalLogs::new(log_root(data_dir)));
         Ok(Node { scheduler, store, files, logs, clock, worker, monitor, shutdown })
     }
 
@@ -127,25 +128,10 @@ fn log_root(data_dir: &Path) -> PathBuf {
 }
 
 fn worker_config(settings: &Settings, data_dir: &Path) -> Result<executor_worker::Config, Failure> {
-    let worker = &settings.worker;
-    let program = std::env::current_exe();
-    let program = program
-        .map_err(|error| Failure::Plain(format!("cannot tell which program this is: {error}")))?;
-    let config = executor_worker::Config::new(
-        WorkerId::new(worker.name.as_str()),
-        worker.pools.clone(),
-        settings.slots(),
-        data_dir.join("work"),
-        log_root(data_dir),
-        program,
-    );
-    Ok(executor_worker::Config {
-        log_bytes_max: worker.log_size_max.0,
-        capture_output_bytes_max: worker.captured_output_max.0,
-        kill_grace_ms: u64::try_from(worker.kill_grace.0.as_millis()).unwrap_or(u64::MAX),
-        mail: settings.mail()?,
-        ..config
-    })
+    let mail = settings.mail.config();
+    let bad = |why| Failure::coded("HW5004", why).with_exit(CONFIG_EXIT);
+    let (work_dir, log_root) = (data_dir.join("work"), log_root(data_dir));
+    Ok(settings.worker.config(&work_dir, &log_root, mail.map_err(bad)?))
 }
 
 async fn open(

@@ -71,7 +71,7 @@ pub fn run(
         let node = Node::start(
             &settings,
             &place.path,
-            &settings.rules("").base_url,
+            &settings.jobs.rules("").base_url,
             &mut Registry::default(),
         )
         .await?;

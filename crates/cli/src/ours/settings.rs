@@ -1,15 +1,13 @@
 //! The settings of the server: `default.toml` is the reference, file, environment and flags go over it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
 
+use chassis::HumanDuration;
 use chassis::config::{Error, Settings as Layers};
 use chassis::telemetry::Format;
-use chassis::{ByteSize, HumanDuration};
-use executor_worker::{MailConfig, MailSecurity, Secret};
-use model::job::Rules;
+use executor_worker::{MailSettings, WorkerSettings};
+use scheduler::JobSettings;
 use serde::Deserialize;
 
 use crate::args::Standalone;
@@ -20,8 +18,6 @@ const DEFAULTS: &str = include_str!("default.toml");
 
 /// `EX_CONFIG`: the settings are wrong.
 pub const CONFIG_EXIT: u8 = 78;
-/// Slots for each processor: actions mostly wait for others.
-const SLOTS_PER_PROCESSOR: usize = 4;
 
 /// All settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,9 +25,9 @@ const SLOTS_PER_PROCESSOR: usize = 4;
 pub struct Settings {
     pub server: Server,
     pub database: Database,
-    pub worker: Worker,
-    pub jobs: Jobs,
-    pub mail: Mail,
+    pub worker: WorkerSettings,
+    pub jobs: JobSettings,
+    pub mail: MailSettings,
     pub log: Log,
 }
 
@@ -53,43 +49,6 @@ pub struct Database {
     pub url: String,
     pub shards: u16,
     pub system_id: String,
-}
-
-/// `[worker]`
-#[derive(Clone, Debug, Deserialize)]
-#[expect(missing_docs, reason = "default.toml says what each setting means")]
-pub struct Worker {
-    pub name: String,
-    pub pools: Vec<String>,
-    pub slots: usize,
-    pub kill_grace: HumanDuration,
-    pub log_size_max: ByteSize,
-    pub captured_output_max: ByteSize,
-}
-
-/// `[jobs]`
-#[derive(Clone, Debug, Deserialize)]
-#[expect(missing_docs, reason = "default.toml says what each setting means")]
-pub struct Jobs {
-    pub keep: HumanDuration,
-    pub user_retry_max: u32,
-    pub user_retry_interval: HumanDuration,
-    pub user_retry_codes: Vec<String>,
-    pub retries_max: u32,
-    pub retry_interval: HumanDuration,
-    pub validate_fork_join: bool,
-}
-
-/// `[mail]`
-#[derive(Clone, Debug, Deserialize)]
-#[expect(missing_docs, reason = "default.toml says what each setting means")]
-pub struct Mail {
-    pub host: String,
-    pub port: u16,
-    pub from: String,
-    pub security: MailSecurity,
-    pub user: String,
-    pub password: String,
 }
 
 /// `[log]`
@@ -163,59 +122,6 @@ impl Settings {
         })?;
         Ok(parent.join("howdah"))
     }
-
-    /// The rules for new jobs.
-    pub fn rules(&self, base_url: &str) -> Rules {
-        let seconds =
-            |duration: HumanDuration| u32::try_from(duration.0.as_secs()).unwrap_or(u32::MAX);
-        let mut user_retry_codes = Rules::default().user_retry_codes;
-        user_retry_codes.extend(self.jobs.user_retry_codes.iter().cloned());
-        Rules {
-            base_url: base_url.to_owned(),
-            user_retry_max: self.jobs.user_retry_max,
-            user_retry_interval_minutes: seconds(self.jobs.user_retry_interval) / 60,
-            user_retry_codes,
-            retries_max: self.jobs.retries_max,
-            retry_interval_seconds: seconds(self.jobs.retry_interval),
-            ..Rules::default()
-        }
-    }
-
-    /// How mails are sent.
-    ///
-    /// # Errors
-    /// When the file with the password cannot be read.
-    pub fn mail(&self) -> Result<MailConfig, Failure> {
-        let mail = &self.mail;
-        let login = match mail.user.is_empty() {
-            true => None,
-            false => Some((mail.user.clone(), Secret::new(secret(&mail.password)?))),
-        };
-        let (host, from) = (mail.host.clone(), mail.from.clone());
-        Ok(MailConfig {
-            host,
-            port: mail.port,
-            from,
-            security: mail.security,
-            login,
-            ..MailConfig::default()
-        })
-    }
-
-    /// How many actions run at the same time.
-    pub fn slots(&self) -> usize {
-        let processors = || thread::available_parallelism().map_or(1, usize::from);
-        if self.worker.slots == 0 { SLOTS_PER_PROCESSOR * processors() } else { self.worker.slots }
-    }
-}
-
-/// A secret as it stands, or out of `file:/path`.
-fn secret(text: &str) -> Result<String, Failure> {
-    let Some(path) = text.strip_prefix("file:") else { return Ok(text.to_owned()) };
-    let read = fs::read_to_string(path).map(|text| text.trim_end().to_owned());
-    read.map_err(|error| {
-        Failure::coded("HW5004", format!("cannot read {path}: {error}")).with_exit(CONFIG_EXIT)
-    })
 }
 
 /// The settings by name, for the server to tell; secrets are left to it.
@@ -225,6 +131,9 @@ pub fn told(layers: &Layers) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use executor_worker::{CAPTURE_OUTPUT_BYTES_LIMIT, RunAs};
+    use model::job::Rules;
+
     use super::*;
 
     fn environment(pairs: &[(&str, &str)]) -> Environment {
@@ -246,11 +155,11 @@ mod tests {
             ("127.0.0.1:11000", 64)
         );
         assert_eq!(
-            settings.rules("http://x/oozie"),
+            settings.jobs.rules("http://x/oozie"),
             Rules { base_url: "http://x/oozie".to_owned(), ..Rules::default() }
         );
-        assert!(settings.slots() >= SLOTS_PER_PROCESSOR);
-        assert_eq!(settings.mail().expect("no password").host, "localhost");
+        assert!(settings.worker.slots() >= 4);
+        assert_eq!(settings.mail.config().expect("no password").host, "localhost");
     }
 
     #[test]
@@ -270,12 +179,40 @@ mod tests {
             Standalone { slots: Some("3".to_owned()), data_dir: Some("/d".to_owned()), ..flags() };
         let layers = layers(&flags, &environment(&[("HOWDAH_WORKER__SLOTS", "2")])).expect("good");
         let settings = read(&layers).expect("fits");
-        assert_eq!((settings.slots(), settings.server.data_dir.as_str()), (3, "/d"));
+        assert_eq!((settings.worker.slots(), settings.server.data_dir.as_str()), (3, "/d"));
         assert!(
             layers.print().contains("worker.slots = 3  # flag --slots\n"),
             "{}",
             layers.print()
         );
+    }
+
+    #[test]
+    fn more_than_can_be_captured_is_refused_when_settings_are_read() {
+        let settings = |size: &str| {
+            of_environment(&environment(&[("HOWDAH_WORKER__CAPTURED_OUTPUT_MAX", size)]))
+        };
+        let most = settings("16 MiB").expect("it is the limit");
+        assert_eq!(most.worker.captured_output_max.0, CAPTURE_OUTPUT_BYTES_LIMIT);
+        let failure = settings("16777217 B").expect_err("one byte too many");
+        assert_eq!(failure.exit(crate::failure::Style::Ours), CONFIG_EXIT);
+        assert_eq!(
+            failure.to_string(),
+            "HW5004 : environment HOWDAH_WORKER__CAPTURED_OUTPUT_MAX: `worker.captured_output_max` cannot be \
+             `16777217 B`: at most 16 MiB can be captured; set `16 MiB` or less, and let actions write larger output \
+             to files"
+        );
+    }
+
+    #[test]
+    fn actions_run_as_the_worker_unless_told() {
+        let run_as = |pairs: &[(&str, &str)]| {
+            of_environment(&environment(pairs)).map(|settings| settings.worker.run_as)
+        };
+        assert_eq!(run_as(&[]), Ok(RunAs::Worker));
+        assert_eq!(run_as(&[("HOWDAH_WORKER__RUN_AS", "submitter")]), Ok(RunAs::Submitter));
+        let failure = run_as(&[("HOWDAH_WORKER__RUN_AS", "root")]).expect_err("no such choice");
+        assert!(failure.to_string().contains("`worker.run_as` cannot be `root`"), "{failure}");
     }
 
     #[test]

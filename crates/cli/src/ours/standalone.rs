@@ -140,10 +140,13 @@ impl Server<'_> {
         config.metrics.register(&mut registry);
         let ports = gateway::Ports {
             scheduler: Arc::new(node.scheduler.clone()),
-            store: Arc::clone(&node.store),
+            store: Arc::clone(&node.store) as Arc<dyn ports::store::Reads>,
             files: Arc::clone(&node.files),
             logs: Arc::clone(&node.logs),
             clock: Arc::clone(&node.clock),
+            cluster: None,
+            policy: None,
+            balance: None,
         };
         gateway::router(config, ports)
             .merge(admin::router(Arc::new(registry), ready))

@@ -100,7 +100,8 @@ fn validate_asks_the_server_when_told_to() {
     assert_eq!((said.out.as_str(), said.exit), ("Valid workflow-app\n", Some(0)), "{}", said.err);
     fs::write(&file, "<nonsense/>").expect("writable");
     let said = server.say(&["validate", "-oozie", &server.url, text(&file)]);
-    assert!(said.exit == Some(255) && said.err.starts_with("Error: "), "{}", said.err);
+    assert!(said.exit == Some(255) && said.err.starts_with("Error: E0701: "), "{}", said.err);
+    assert_eq!(said.err.matches("E0701").count(), 1, "{}", said.err);
 }
 
 #[test]

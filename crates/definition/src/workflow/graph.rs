@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use model::{NodeKind, NodeName};
 
-use super::nodes::Draft;
+use super::nodes::{Draft, Exit};
 use crate::findings::Findings;
 use crate::nearest::nearest;
 
@@ -52,6 +52,11 @@ impl<'a> Graph<'a> {
         self.draft.spans[self.names[number]].clone()
     }
 
+    /// The transitions of a node as they were written.
+    fn exits(&self, number: usize) -> &'a [Exit] {
+        &self.draft.exits[self.names[number]]
+    }
+
     /// The nodes this one goes to, those that exist, in document order.
     pub(super) fn targets(&self, number: usize) -> Vec<usize> {
         self.kind(number).targets().into_iter().filter_map(|name| self.number(name)).collect()
@@ -94,17 +99,17 @@ fn check_name(graph: &Graph<'_>, number: usize, findings: &mut Findings<'_>) {
 }
 
 fn check_transitions(graph: &Graph<'_>, number: usize, findings: &mut Findings<'_>) {
-    for target in graph.kind(number).targets() {
-        if graph.number(target).is_some() || findings.is_full() {
+    for Exit { to, span } in graph.exits(number) {
+        if graph.number(to).is_some() || findings.is_full() {
             continue;
         }
         let message =
-            format!("node '{}' goes to '{target}', which does not exist", shown(graph, number));
+            format!("node '{}' goes to '{to}', which does not exist", shown(graph, number));
         let known =
             graph.names.iter().map(|name| name.as_str()).filter(|name| !name.starts_with(':'));
-        let help = nearest(target.as_str(), known).map(|name| format!("did you mean '{name}'?"));
+        let help = nearest(to.as_str(), known).map(|name| format!("did you mean '{name}'?"));
         let help = help.unwrap_or_else(|| "add that node, or name another one".to_owned());
-        findings.error("E0708", graph.span(number), message, &help);
+        findings.error("E0708", span.clone(), message, &help);
     }
 }
 
@@ -161,10 +166,11 @@ fn report_circle(
         .chain([target]);
     let names: Vec<&str> = circle.map(|number| shown(graph, number)).collect();
     let last = path.last().map_or(target, |(number, _)| *number);
+    let back = graph.exits(last).iter().find(|exit| exit.to == *graph.name(target));
     let message = format!("the workflow goes in a circle: {}", names.join(" -> "));
     findings.error(
         "E0707",
-        graph.span(last),
+        back.map_or_else(|| graph.span(last), |exit| exit.span.clone()),
         message,
         "no node may lead back to itself; repeat work with a sub-workflow",
     );

@@ -37,11 +37,21 @@ pub const ACTION_KINDS: [&str; 16] = [
 /// `switch` is the kind of the actions that decisions become; nobody writes such an action.
 const KINDS_TO_WRITE: usize = ACTION_KINDS.len() - 1;
 
-/// An application before its graph was checked, with the places of its nodes.
+/// An application before its graph was checked, with the places of its nodes and of their transitions.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) app: WorkflowApp,
     pub(super) spans: BTreeMap<NodeName, Range<usize>>,
+    /// Where each node goes to, in document order, with the place of the name it was written with.
+    pub(super) exits: BTreeMap<NodeName, Vec<Exit>>,
+}
+
+/// A transition as it was written.
+#[derive(Debug)]
+pub(super) struct Exit {
+    pub(super) to: NodeName,
+    /// The value of `to` or `start`.
+    pub(super) span: Range<usize>,
 }
 
 /// Reads all nodes, merging defaults and global into actions.
@@ -62,7 +72,7 @@ pub(super) fn read(
         order: Vec::new(),
         sla: None,
     };
-    let draft = Draft { app, spans: BTreeMap::new() };
+    let draft = Draft { app, spans: BTreeMap::new(), exits: BTreeMap::new() };
     if !root.has_tag_name_local("workflow-app") {
         let message = format!("<{}> does not begin a workflow", root.tag_name().name());
         findings.error(
@@ -123,12 +133,12 @@ impl Reader<'_, '_> {
     }
 
     fn node(&mut self, element: Element<'_, '_>, name: NodeName, kind: NodeKind) {
-        let span = head(element);
-        if kind.targets().contains(&&name) {
+        let (span, exits) = (head(element), exits(element));
+        if let Some(exit) = exits.iter().find(|exit| exit.to == name) {
             let message = format!("node '{name}' goes to itself");
             self.findings.error(
                 "E0706",
-                span.clone(),
+                exit.span.clone(),
                 message,
                 "name another node as its transition",
             );
@@ -142,6 +152,7 @@ impl Reader<'_, '_> {
         let at = self.findings.lines().location(span.start);
         self.draft.app.order.push(name.clone());
         self.draft.spans.insert(name.clone(), span);
+        self.draft.exits.insert(name.clone(), exits);
         self.draft.app.nodes.insert(name.clone(), Node { name, at, kind });
     }
 
@@ -204,12 +215,34 @@ fn fork(element: Element<'_, '_>) -> NodeKind {
     NodeKind::Fork { paths: paths.collect() }
 }
 
+/// The transitions of a node's element.
+fn exits(element: Element<'_, '_>) -> Vec<Exit> {
+    let (parts, attribute) = match element.tag_name().name() {
+        "start" | "join" => (vec![element], "to"),
+        "fork" => (element.children().filter(Element::is_element).collect(), "start"),
+        "decision" => (choices(element).collect(), "to"),
+        "action" => {
+            (["ok", "error"].iter().filter_map(|name| child(element, name)).collect(), "to")
+        }
+        _ => (Vec::new(), ""),
+    };
+    let exit = |part: Element<'_, '_>| {
+        let written = part.attribute_node(attribute)?;
+        Some(Exit { to: NodeName::new(written.value()), span: written.range_value() })
+    };
+    parts.into_iter().filter_map(exit).collect()
+}
+
+/// The cases and the default of a decision.
+fn choices<'a, 'input>(decision: Element<'a, 'input>) -> impl Iterator<Item = Element<'a, 'input>> {
+    let switches = decision.children().filter(Element::is_element);
+    switches.flat_map(|switch| switch.children()).filter(Element::is_element)
+}
+
 fn decision(element: Element<'_, '_>) -> NodeKind {
-    let choices =
-        element.children().filter(Element::is_element).flat_map(|switch| switch.children());
     let mut cases = Vec::new();
     let mut default = NodeName::start();
-    for choice in choices.filter(Element::is_element) {
+    for choice in choices(element) {
         let to = name(choice, "to");
         match choice.tag_name().name() {
             "default" => default = to,

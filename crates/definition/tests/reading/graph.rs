@@ -30,16 +30,53 @@ fn transitions_to_nowhere_are_told_with_the_nearest_name() {
     check(
         &format!("<start to='lod'/>{}<end name='e'/>", action("load", "e", "nowhere")),
         expect![[r#"
-        E0708: node 'start' goes to 'lod', which does not exist (line 2, column 1); did you mean 'load'?
-    "#]],
+            E0708: node 'start' goes to 'lod', which does not exist (line 2, column 12); did you mean 'load'?
+        "#]],
     );
     check(
         &format!("<start to='load'/>{}<end name='end'/>", action("load", "ende", "fail")),
         expect![[r#"
-        E0708: node 'load' goes to 'ende', which does not exist (line 2, column 19); did you mean 'end'?
-        E0708: node 'load' goes to 'fail', which does not exist (line 2, column 19); add that node, or name another one
-    "#]],
+            E0708: node 'load' goes to 'ende', which does not exist (line 2, column 52); did you mean 'end'?
+            E0708: node 'load' goes to 'fail', which does not exist (line 2, column 70); add that node, or name another one
+        "#]],
     );
+}
+
+/// What a finding underlines.
+#[track_caller]
+fn check_marked(nodes: &str, code: &str, marked: &[&str]) {
+    let text = workflow(nodes);
+    let findings = read(&text).expect_err("it is refused");
+    let found: Vec<&str> = findings
+        .iter()
+        .map(|finding| {
+            assert_eq!(finding.code, code);
+            let span = finding.span.clone();
+            assert_eq!(&text[span.start - 1..span.start], "'", "it is the value of an attribute");
+            &text[span]
+        })
+        .collect();
+    assert_eq!(found, marked);
+}
+
+#[test]
+fn a_bad_transition_is_marked_where_it_is_written() {
+    let end = "<end name='e'/>";
+    let decision = "<decision name='d'><switch><case to='x1'>${1 == 1}</case><case to='e'>${1 == 2}</case>\
+                    <default to='x2'/></switch></decision>";
+    let fork = "<fork name='f'><path start='x1'/><path start='b'/></fork><join name='j' to='x2'/>";
+    for (nodes, marked) in [
+        ("<start to='x1'/>".to_owned(), ["x1"].as_slice()),
+        (format!("<start to='a'/>{}", action("a", "x1", "x2")), &["x1", "x2"]),
+        (format!("<start to='d'/>{decision}"), &["x1", "x2"]),
+        (format!("<start to='f'/>{fork}{}", action("b", "j", "e")), &["x1", "x2"]),
+    ] {
+        check_marked(&format!("{nodes}{end}"), "E0708", marked);
+    }
+    let itself = format!("<start to='a'/>{}{end}", action("a", "e", "a"));
+    check_marked(&itself, "E0706", &["a"]);
+    let circle = format!("<start to='a'/>{}{}{end}", action("a", "e", "b"), action("b", "a", "e"));
+    check_marked(&circle, "E0707", &["a"]);
 }
 
 #[test]
@@ -54,9 +91,9 @@ fn doubled_names_and_nodes_that_go_to_themselves_are_told() {
     check(
         &nodes.concat(),
         expect![[r#"
-        E0706: node 'a' goes to itself (line 2, column 16); name another node as its transition
-        E0705: node name 'b' is used twice, first in line 3 (line 4, column 1); give one of the two nodes another name
-    "#]],
+            E0706: node 'a' goes to itself (line 2, column 46); name another node as its transition
+            E0705: node name 'b' is used twice, first in line 3 (line 4, column 1); give one of the two nodes another name
+        "#]],
     );
 }
 
@@ -72,8 +109,8 @@ fn circles_are_written_out() {
     check(
         &nodes.concat(),
         expect![[r#"
-        E0707: the workflow goes in a circle: a -> b -> c -> a (line 4, column 1); no node may lead back to itself; repeat work with a sub-workflow
-    "#]],
+            E0707: the workflow goes in a circle: a -> b -> c -> a (line 4, column 31); no node may lead back to itself; repeat work with a sub-workflow
+        "#]],
     );
 }
 

@@ -76,7 +76,7 @@ const CALLS: [(&str, &[&str], &str); 11] = [
     ),
     (
         "env::vars_os",
-        &["crates/cli/src/terminal.rs"],
+        &["crates/cli/src/terminal.rs", "crates/services/src/run.rs"],
         "settings come through `chassis::config`, so that each has an origin",
     ),
     (

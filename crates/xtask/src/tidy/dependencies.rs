@@ -13,14 +13,25 @@ const FOR_TESTS: [&str; 4] = ["anyhow", "expect-test", "proptest", "tempfile"];
 const PURE: [&str; 4] = ["model", "el", "definition", "engine"];
 
 /// Crates that one concern needs: who may name them, and why nobody else.
-const OWNED: [(&[&str], &[&str], &str); 15] = [
+const OWNED: [(&[&str], &[&str], &str); 18] = [
     (&["sqlx"], &["store-sql"], "SQL stays behind the port `store`"),
+    (&["async-nats"], &["bus-nats"], "NATS stays behind the port `bell`"),
+    (&["etcd-client"], &["election-etcd"], "etcd stays behind the port `election`"),
+    (
+        &["tonic", "tonic-health", "tonic-prost", "tonic-prost-build", "prost", "protox"],
+        &["rpc"],
+        "only `rpc` knows the wire",
+    ),
     (
         &["axum"],
         &["gateway", "chassis", "cli"],
         "HTTP servers are the gateway's and the chassis'; the cli binds the socket of standalone",
     ),
-    (&["hyper", "hyper-util"], &["chassis"], "connections are counted and timed in one place"),
+    (
+        &["hyper", "hyper-util"],
+        &["chassis", "rpc"],
+        "connections are counted and timed in one place, and told apart in another",
+    ),
     (&["tower", "tower-http", "utoipa"], &["gateway"], "only the gateway has an API over HTTP"),
     (
         &["clap", "clap_complete", "miette", "owo-colors"],
@@ -44,8 +55,17 @@ const OWNED: [(&[&str], &[&str], &str); 15] = [
     (&["fancy-regex"], &["el"], "patterns of Java are the expression language's"),
     (
         &["prometheus-client"],
-        &["chassis", "scheduler", "executor-worker", "monitor", "gateway", "cli"],
-        "metrics are the services'",
+        &[
+            "chassis",
+            "scheduler",
+            "executor-worker",
+            "monitor",
+            "gateway",
+            "cli",
+            "services",
+            "bus-nats",
+        ],
+        "metrics are the services', and of the adapter that counts what nobody else sees",
     ),
     (
         &["rustix", "signal-hook"],
@@ -66,6 +86,9 @@ const PURE_MAY_USE: [(&str, &[&str]); 4] = [
     ("definition", &["roxmltree"]),
     ("engine", &[]),
 ];
+
+/// Named by code that is generated when the package is built.
+const USED_BY_GENERATED: [(&str, &str); 1] = [("rpc", "tonic-prost")];
 
 /// Every foreign crate is named by its owners alone.
 pub(super) fn owners(workspace: &Workspace) -> Vec<Offence> {
@@ -136,6 +159,9 @@ fn not_owner(package: &str, name: &str) -> Option<Offence> {
 }
 
 fn is_used(workspace: &Workspace, package: &Package, name: &str, is_dev: bool) -> bool {
+    if USED_BY_GENERATED.contains(&(package.name.as_str(), name)) {
+        return true;
+    }
     let identifier = name.replace('-', "_");
     let own = workspace.sources.iter().filter(|source| source.package == package.name);
     own.filter(|source| is_dev || !source.is_test())

@@ -1,10 +1,10 @@
 //! Who may import whom: one table, and the sentence for every edge that breaks it.
 //!
 //! ```text
-//!  faces     cli · gateway
-//!  services  scheduler · executor-worker · monitor
+//!  faces     cli · services · gateway
+//!  services  scheduler · coordinator · executor-worker · monitor
 //!  chassis   chassis
-//!  adapters  store-sql · files-local · supervisor · graph
+//!  adapters  store-sql · files-local · supervisor · graph · rpc · election-etcd · bus-nats
 //!  ports     ports
 //!  ───────── nothing below this line knows a clock, a file, a socket or chance ─────────
 //!  pure      model ← el ← definition ← engine
@@ -29,7 +29,7 @@ enum Layer {
     Tool,
 }
 
-const LAYERS: [(&str, Layer); 18] = [
+const LAYERS: [(&str, Layer); 23] = [
     ("model", Layer::Pure(0)),
     ("el", Layer::Pure(1)),
     ("definition", Layer::Pure(2)),
@@ -39,12 +39,17 @@ const LAYERS: [(&str, Layer); 18] = [
     ("files-local", Layer::Adapter),
     ("supervisor", Layer::Adapter),
     ("graph", Layer::Adapter),
+    ("rpc", Layer::Adapter),
+    ("election-etcd", Layer::Adapter),
+    ("bus-nats", Layer::Adapter),
     ("chassis", Layer::Chassis),
     ("scheduler", Layer::Service),
+    ("coordinator", Layer::Service),
     ("executor-worker", Layer::Service),
     ("monitor", Layer::Service),
     ("gateway", Layer::Face),
     ("cli", Layer::Face),
+    ("services", Layer::Face),
     ("testkit", Layer::Tool),
     ("e2e", Layer::Tool),
     ("xtask", Layer::Tool),
@@ -58,9 +63,12 @@ const FORBIDDEN: [(&str, &[&str], &str); 1] = [(
 )];
 
 /// Edges that the layers would forbid and that are right all the same.
-const COMPOSERS: [(&str, &str); 1] =
+const COMPOSERS: [(&str, &str); 2] = [
     // `howdah standalone` puts all services and the gateway into one process.
-    [("cli", "gateway")];
+    ("cli", "gateway"),
+    // The programs of a cluster, each put together from its service and the adapters.
+    ("services", "gateway"),
+];
 
 /// Compares every edge between our packages with the table.
 pub(super) fn layers_hold(workspace: &Workspace) -> Vec<Offence> {

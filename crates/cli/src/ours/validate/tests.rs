@@ -58,11 +58,11 @@ fn a_mistake_is_shown_where_it_is() {
         E0708
 
           × node 'start' goes to 'dnoe', which does not exist
-           ╭─[workflow.xml:2:3]
+           ╭─[workflow.xml:2:14]
          1 │ <workflow-app xmlns="uri:oozie:workflow:0.5" name="a">
          2 │   <start to="dnoe"/>
-           ·   ─────────┬────────
-           ·            ╰── here
+           ·              ──┬─
+           ·                ╰── here
          3 │   <end name="done"/>
            ╰────
           help: did you mean 'done'?
