@@ -283,7 +283,7 @@ impl Rest {
     /// The job with its actions, as Oozie shows it.
     ///
     /// # Errors
-    /// See [`Server::get`].
+    /// See [`Rest::get`].
     pub fn job(&self, job: &str) -> anyhow::Result<Value> {
         self.get(&format!("/v2/job/{job}?show=info"))
     }
@@ -299,7 +299,7 @@ impl Rest {
     /// Waits until a job has a status that is wanted.
     ///
     /// # Errors
-    /// See [`Server::ended`].
+    /// See [`Rest::ended`].
     pub fn reached(&self, job: &str, wanted: impl Fn(&str) -> bool) -> anyhow::Result<Value> {
         let deadline = Instant::now() + PATIENCE;
         loop {

@@ -283,10 +283,14 @@ impl Desk {
             self.agreement = None;
             return;
         };
-        self.note_troubles(&agreement);
-        if self.agreement.as_ref().is_some_and(|known| agreement.revision < known.revision) {
-            // etcd was wiped, or set back: what we wrote is not there.
-            self.links.values_mut().for_each(|link| link.modified = 0);
+        match &self.agreement {
+            // etcd was wiped, or set back: what we wrote is not there, and who is missing may be back in a moment.
+            Some(known) if agreement.revision < known.revision => {
+                self.links.values_mut().for_each(|link| link.modified = 0);
+                self.troubled_ms.clear();
+                self.forgive();
+            }
+            Some(_) | None => self.note_troubles(&agreement),
         }
         self.deciding.saw(&agreement, self.now.ms);
         let is_there = |id: &MemberId, one: &mut Replaced| {

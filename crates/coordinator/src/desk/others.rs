@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use model::{MemberId, Nonce};
-use ports::cluster::{DEAD_MS, SILENCE_MS};
+use ports::cluster::{DEAD_MS, SILENCE_MS, SUSPECT_MS};
 use ports::election::{Agreement, Entry};
 
 use super::{Action, Desk, Dialled, REFUSED, RESTART, SILENCE, Verdict};
@@ -181,7 +181,7 @@ impl Desk {
             Dialled::Reached => peer.forgive(now_ms),
             Dialled::Refused => peer.is_lost = true,
             Dialled::Silent => {
-                peer.is_lost |= now_ms.saturating_sub(peer.reached_ms) >= DEAD_MS;
+                peer.is_lost |= now_ms.saturating_sub(peer.reached_ms) >= SUSPECT_MS;
             }
         }
         self.find_others();

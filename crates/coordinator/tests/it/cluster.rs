@@ -122,6 +122,29 @@ async fn nobody_moves_while_etcd_is_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_coordinators_may_be_away_for_longer_than_the_leases() {
+    let world = world().await;
+    let a = Member::start(&world, "a", Setup::default()).await;
+    world.owned(&[("a", ALL)]).await;
+    let _b = Member::start(&world, "b", Setup { first: 1, ..Setup::default() }).await;
+    world.shows("both members", |map| map.members.len() == 2).await;
+
+    (0..3).for_each(|at| world.kill_replica(at));
+    world.forgotten().await;
+    // The standby comes back first.
+    a.freeze();
+    world.start_replica(1).await;
+    world.shows("b", |map| map.members.len() == 1).await;
+    a.thaw();
+    world.start_replica(0).await;
+    world.start_replica(2).await;
+
+    world.shows("both members again", |map| map.members.len() == 2).await;
+    world.owned(&[("a", ALL)]).await;
+    assert!(world.database.epochs().values().all(|epoch| *epoch == Epoch(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wiped_etcd_learns_from_the_members_who_holds_what() {
     let mut world = world().await;
     let mut a = Member::start(&world, "a", Setup::default()).await;

@@ -12,6 +12,7 @@ use ports::clock::Clock;
 use ports::cluster::{
     BEAT_INTERVAL_MS, ClusterMap, CoordinatorApi, Joining, Orders, PolicyRow, Vitals,
 };
+use ports::election::Election;
 use testkit::etcd::Etcd;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -70,14 +71,18 @@ impl World {
         world
     }
 
-    async fn coordinator(&self, name: &str) -> Coordinator {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let config = EtcdConfig {
+    fn etcd_config(&self) -> EtcdConfig {
+        EtcdConfig {
             endpoints: self.etcd.endpoints(),
             namespace: self.namespace.clone(),
             ..EtcdConfig::default()
-        };
+        }
+    }
+
+    async fn coordinator(&self, name: &str) -> Coordinator {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let config = self.etcd_config();
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let entered = runtime.enter();
         let election = Arc::new(EtcdElection::connect(&config).unwrap());
@@ -86,6 +91,20 @@ impl World {
         let replica = Replica::start(config, election, Arc::new(WallClock), shutdown.clone());
         drop(entered);
         Coordinator { replica, shutdown, _listener: listener, runtime: Some(runtime) }
+    }
+
+    /// Starts a replica that was killed, anew.
+    pub(crate) async fn start_replica(&self, at: usize) {
+        let coordinator = self.coordinator(&format!("c{at}")).await;
+        self.replicas.lock().unwrap()[at] = Some(coordinator);
+    }
+
+    /// Waits until etcd knows no member any more: all leases have ended.
+    pub(crate) async fn forgotten(&self) {
+        let election = EtcdElection::connect(&self.etcd_config()).unwrap();
+        let mut watch = election.watch();
+        let empty = watch.wait_for(|now| now.as_ref().is_some_and(|now| now.members.is_empty()));
+        assert!(timeout(PATIENCE, empty).await.is_ok(), "leases do not end");
     }
 
     /// Stops a replica as an operator does.
@@ -266,6 +285,7 @@ impl Client {
     async fn stay_joined(mut self, first: usize) {
         let mut at = first;
         loop {
+            drop(self.beats.wait_for(|beats| *beats).await);
             let replica = {
                 let replicas = self.replicas.lock().unwrap();
                 let at = at % replicas.len();

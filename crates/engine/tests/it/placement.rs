@@ -390,6 +390,14 @@ fn the_tables_name_every_row() {
     assert_eq!(rows, 2 + ACTIVE_STANDBY.len() + BALANCED.len());
 }
 
+#[test]
+fn the_page_about_the_modes_has_the_tables() {
+    let page = include_str!("../../../../docs/ha.md");
+    let (begin, end) = ("<!-- tables: begin -->\n", "<!-- tables: end -->");
+    let tables = format!("{begin}\n{}\n{end}", tables());
+    assert!(page.contains(&tables), "docs/ha.md is stale; it must have\n{tables}");
+}
+
 /// Something that happens to a cluster.
 #[derive(Clone, Debug)]
 enum Weather {
@@ -535,11 +543,10 @@ impl Cluster {
 
     /// A willing holder was left: only by plan.
     fn check_planned(&self, before: &Assignment, next: &Assignment) {
-        let asked = before.mode != self.policy.mode
-            || self
-                .policy
-                .asked_at
-                .is_some_and(|at| before.moved_at.is_none_or(|moved| moved < at));
+        let is_due = |at: Timestamp| {
+            self.now.since_ms(at) < ASKED_MS && before.moved_at.is_none_or(|moved| moved < at)
+        };
+        let asked = before.mode != self.policy.mode || self.policy.asked_at.is_some_and(is_due);
         let gap = before.moved_at.is_none_or(|at| self.now.since_ms(at) >= self.policy.move_gap_ms);
         assert!(asked || gap, "a planned move within the gap: {before:?} {next:?}");
         assert_eq!(next.moved_at, Some(self.now), "a planned move is noted");
