@@ -5,12 +5,19 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{
+    SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2,
+};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
-/// What the supervisor was told since it last looked. SIGHUP and SIGINT are taken and ignored: they are about a
-/// terminal, which is not the attempt's business.
+/// Most of them are about a terminal, which is not the attempt's business. They get a handler rather than being ignored:
+/// a handler ends with the exec, so that the program answers signals as usual, whatever the supervisor inherited (a shell
+/// starts what it runs in the background with SIGINT and SIGQUIT ignored).
+const TAKEN_AND_IGNORED: [i32; 8] =
+    [SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2];
+
+/// What the supervisor was told since it last looked.
 #[derive(Debug)]
 pub(crate) struct Signals {
     child_ended: Arc<AtomicBool>,
@@ -29,8 +36,9 @@ impl Signals {
         flag::register(SIGTERM, Arc::clone(&signals.terminate))?;
         pipe::register(SIGCHLD, waker.try_clone()?)?;
         pipe::register(SIGTERM, waker)?;
-        flag::register(SIGHUP, Arc::default())?;
-        flag::register(SIGINT, Arc::default())?;
+        for signal in TAKEN_AND_IGNORED {
+            flag::register(signal, Arc::default())?;
+        }
         Ok(signals)
     }
 
